@@ -1,0 +1,20 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
+pub mod admin;
+pub mod apartmentiq;
+pub mod callback;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod coverage;
+pub mod daemon;
+pub mod engine;
+pub mod landing;
+pub mod notify;
+pub mod roster;
+pub mod run;
+pub mod sandbox;
+pub mod schedule;
+pub mod shutdown;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,12 @@
+//! What the user declares: when to fire, which days and properties, on which terms. Pure.
+
+mod cadence;
+mod schedule;
+mod window;
+
+pub use cadence::{Cadence, CadenceFault};
+pub use schedule::{
+    Accounts, CatchUp, CatchUpMode, Checks, Chunk, Columns, Format, Freshness, Name, NameFault,
+    OnFail, Overlap, Partition, Properties, Property, Report, Retry, Schedule, SchemaChange,
+};
+pub use window::{Window, WindowRule};

@@ -1,0 +1,1 @@
+//! Ordered stop. See ARCHITECTURE.md.

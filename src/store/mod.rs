@@ -1,0 +1,5 @@
+//! What is remembered. The unit is an atomic [`Commit`], durable when it returns.
+
+mod store;
+
+pub use store::{Change, Commit, Entry, Error, Key, Sequence, Store, StoredEvent, Tree};

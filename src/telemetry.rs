@@ -1,0 +1,1 @@
+//! Logs. See ARCHITECTURE.md.
