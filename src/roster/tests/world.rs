@@ -89,6 +89,8 @@ pub struct World {
     pub kept: Kept,
     pub jobs: Vec<Job>,
     pub submits: BTreeMap<AttemptId, u32>,
+    /// `submit_started` events, by attempt.
+    pub authorised: BTreeMap<String, u32>,
     pub published: BTreeMap<RunId, u32>,
     pub log: Vec<String>,
     pub schedules: Vec<Schedule>,
@@ -191,6 +193,7 @@ impl World {
             kept: Kept::default(),
             jobs: Vec::new(),
             submits: BTreeMap::new(),
+            authorised: BTreeMap::new(),
             published: BTreeMap::new(),
             log: Vec::new(),
             schedules,
@@ -294,6 +297,11 @@ impl World {
 
     fn carry_out(&mut self, turn: Turn) {
         for entry in &turn.entries {
+            if entry.body["event"] == "submit_started" {
+                let run = entry.run.as_deref().unwrap_or_default();
+                let attempt = format!("{run}.p{}.a{}", entry.body["part"], entry.body["attempt"]);
+                *self.authorised.entry(attempt).or_default() += 1;
+            }
             self.log.push(format!(
                 "{} {} {}",
                 self.now.to_rfc3339(),
