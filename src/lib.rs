@@ -30,6 +30,7 @@ pub mod roster;
 pub mod run;
 pub mod sandbox;
 pub mod schedule;
+pub mod sd_notify;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
