@@ -1,0 +1,97 @@
+//! `APTIQD_SECTION__KEY` in the environment stands in for `key` of `[section]`, and `APTIQD_SCHEDULES` for the one
+//! key above all sections.
+
+use super::sheet::{Override, Sheet};
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+const PREFIX: &str = "APTIQD_";
+
+/// Whether a variable of this name is an override: other `APTIQD_` variables, as `APTIQD_CONFIG`, are not.
+pub(super) fn is_override(variable: &str) -> bool {
+    match variable.strip_prefix(PREFIX) {
+        Some(rest) => rest == "SCHEDULES" || rest.split("__").count() > 1,
+        None => false,
+    }
+}
+
+/// Puts every override of the sheet into the file's table.
+pub(super) fn apply<'t>(sheet: &'t Sheet, table: &mut DeTable<'t>) {
+    for over in sheet.overrides() {
+        let path = over.variable[PREFIX.len()..].to_ascii_lowercase();
+        let mut keys: Vec<&str> = path.split("__").collect();
+        let last = keys.pop().unwrap_or_default();
+        put(table, &keys, last, over);
+    }
+}
+
+fn put<'t>(table: &mut DeTable<'t>, path: &[&str], last: &str, over: &'t Override) {
+    let span = over.base..over.base + over.value.len();
+    let key = |name: &str| Spanned::new(span.clone(), name.to_owned().into());
+    let Some((first, rest)) = path.split_first() else {
+        table.remove(last);
+        table.insert(key(last), value_of(over));
+        return;
+    };
+    if !table.contains_key(*first) {
+        table.insert(
+            key(first),
+            Spanned::new(span.clone(), DeValue::Table(DeTable::new())),
+        );
+    }
+    // A section that is no table is the file's own fault, found when it is read.
+    if let Some(DeValue::Table(inner)) = table.get_mut(*first).map(Spanned::get_mut) {
+        put(inner, rest, last, over);
+    }
+}
+
+/// The value as TOML if it is some, else as text.
+fn value_of(over: &Override) -> Spanned<DeValue<'_>> {
+    match DeValue::parse(&over.value) {
+        Ok(mut value) => {
+            shift(&mut value, over.base);
+            value
+        }
+        Err(_) => {
+            let span = over.base..over.base + over.value.len();
+            Spanned::new(span, DeValue::String(over.value.as_str().into()))
+        }
+    }
+}
+
+fn shift(value: &mut Spanned<DeValue<'_>>, by: usize) {
+    let moved: Range<usize> = value.span().start + by..value.span().end + by;
+    let mut inner = std::mem::replace(value.get_mut(), DeValue::Boolean(false));
+    match &mut inner {
+        DeValue::Array(list) => list.iter_mut().for_each(|one| shift(one, by)),
+        DeValue::Table(table) => table.iter_mut().for_each(|(_, one)| shift(one, by)),
+        _ => {}
+    }
+    *value = Spanned::new(moved, inner);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sections_and_the_top_key_are_overrides() {
+        for yes in [
+            "APTIQD_API__BASE_URL",
+            "APTIQD_SCHEDULES",
+            "APTIQD_NOTIFY__OPS__URL",
+            "APTIQD_X__Y",
+        ] {
+            assert!(is_override(yes), "{yes}");
+        }
+        for no in [
+            "APTIQD_CONFIG",
+            "APTIQD_LOG",
+            "PATH",
+            "XAPTIQD_API__BASE_URL",
+        ] {
+            assert!(!is_override(no), "{no}");
+        }
+    }
+}
