@@ -1,6 +1,7 @@
 //! What the user declares: when to fire, which days and properties, on which terms. Pure.
 
 mod cadence;
+mod jitter;
 mod schedule;
 mod window;
 
