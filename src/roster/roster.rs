@@ -68,6 +68,8 @@ pub struct Roster {
     pub(super) hold: Option<Hold>,
     pub(super) second_jobs: u64,
     pub(super) last_manual: Option<DateTime<Utc>>,
+    /// Nothing new is begun: the daemon stops.
+    stopping: bool,
     dirty: Dirty,
 }
 
@@ -104,6 +106,7 @@ impl Roster {
             hold: None,
             second_jobs: 0,
             last_manual: None,
+            stopping: false,
             dirty: Dirty::default(),
         };
         let mut turn = Turn::default();
@@ -165,10 +168,17 @@ impl Roster {
     }
 
     fn finish(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
-        self.poll_fires(now, turn);
-        self.poll_runs(now, turn);
-        self.dispatch(now, turn);
+        if !self.stopping {
+            self.poll_fires(now, turn);
+            self.poll_runs(now, turn);
+            self.dispatch(now, turn);
+        }
         self.save(turn);
+    }
+
+    /// From now on facts are still folded, but nothing is begun; the next start goes on from there.
+    pub fn stop(&mut self) {
+        self.stopping = true;
     }
 
     /// When the next turn is due though nothing came in, and what for.
@@ -176,11 +186,11 @@ impl Roster {
         let sweep = self
             .sweep_at
             .filter(|_| !self.queues.watch.is_empty() && self.inflight.list.is_none());
-        let hold = self
-            .hold
-            .as_ref()
-            .map(|hold| hold.until)
-            .filter(|_| !self.queues.submit.is_empty() && self.inflight.submits.is_empty());
+        let free = self.queues.holding.len() < self.limits.open_jobs_max;
+        let hold =
+            self.hold.as_ref().map(|hold| hold.until).filter(|_| {
+                free && !self.queues.submit.is_empty() && self.inflight.submits.is_empty()
+            });
         [
             self.fires.first().map(|(at, _)| (*at, "a fire")),
             self.queues.first_wake().map(|at| (at, "a run")),

@@ -5,7 +5,7 @@ mod jitter;
 mod schedule;
 mod window;
 
-pub use cadence::{Cadence, CadenceFault};
+pub use cadence::{Cadence, CadenceFault, CadenceFaultKind};
 pub use schedule::{
     Accounts, CatchUp, CatchUpMode, Checks, Chunk, Columns, Format, Freshness, Name, NameFault,
     OnFail, Overlap, Partition, Properties, Property, Report, Retry, Schedule, SchemaChange,
