@@ -51,23 +51,6 @@ pub struct EventFilter {
     pub schedule: Option<Name>,
 }
 
-/// Which cells a backfill asks for again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BackfillScope {
-    #[default]
-    Missing,
-    Failed,
-    All,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Backfill {
-    pub window: Window,
-    pub scope: BackfillScope,
-    /// Runs of it open at a time.
-    pub max_active: Option<u32>,
-}
-
 /// What the admin side may ask of the daemon. Answers are documents, ready to send.
 pub trait Daemon: Send + Sync + 'static {
     fn status(&self) -> impl Future<Output = Result<view::Status, Refusal>> + Send;
@@ -112,14 +95,6 @@ pub trait Daemon: Send + Sync + 'static {
         actor: Actor,
         intent: Intent,
     ) -> impl Future<Output = Result<view::Run, Refusal>> + Send;
-
-    fn backfill(
-        &self,
-        schedule: Name,
-        backfill: Backfill,
-        actor: Actor,
-        intent: Intent,
-    ) -> impl Future<Output = Result<Vec<view::Run>, Refusal>> + Send;
 
     fn pause(
         &self,

@@ -16,7 +16,7 @@ mod socket;
 pub mod view;
 
 pub use access::Access;
-pub use daemon::{Actor, Backfill, BackfillScope, Daemon, EventFilter, Intent, RunFilter};
+pub use daemon::{Actor, Daemon, EventFilter, Intent, RunFilter};
 pub use refusal::Refusal;
 pub use routes::router;
 pub use server::{Peer, serve_tcp, serve_unix};

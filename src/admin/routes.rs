@@ -1,12 +1,10 @@
 //! The routes of the contract, each a parse, one question to the daemon and one document.
 
 use super::view::{
-    ActRequest, Acted, BackfillRequest, Code, PauseRequest, Ready, RunDetail, RunState, Runs,
-    Schedules, TriggerRequest, Triggered,
+    ActRequest, Acted, Code, PauseRequest, Ready, RunDetail, RunState, Runs, Schedules,
+    TriggerRequest, Triggered,
 };
-use super::{
-    Access, Backfill, BackfillScope, Daemon, Intent, Peer, Refusal, RunFilter, access, events, page,
-};
+use super::{Access, Daemon, Intent, Peer, Refusal, RunFilter, access, events, page};
 use crate::run::RunId;
 use crate::schedule::{Name, Window};
 use axum::extract::rejection::QueryRejection;
@@ -45,7 +43,6 @@ pub fn router<D: Daemon>(daemon: Arc<D>, access: Access, stop: CancellationToken
         .route("/api/v1/status", get(status::<D>))
         .route("/api/v1/schedules", get(schedules::<D>))
         .route("/api/v1/schedules/{schedule}/trigger", post(trigger::<D>))
-        .route("/api/v1/schedules/{schedule}/backfill", post(backfill::<D>))
         .route("/api/v1/schedules/{schedule}/pause", post(pause::<D>))
         .route("/api/v1/schedules/{schedule}/resume", post(resume::<D>))
         .route("/api/v1/runs", get(runs::<D>))
@@ -174,34 +171,6 @@ async fn trigger<D: Daemon>(
         .trigger(schedule, window, peer.actor(), intent)
         .await?;
     Ok(Json(Triggered::new(run)))
-}
-
-async fn backfill<D: Daemon>(
-    State(daemon): State<Arc<D>>,
-    Extension(peer): Extension<Peer>,
-    Path(schedule): Path<String>,
-    body: Body<BackfillRequest>,
-) -> Answer<super::view::Backfill> {
-    let schedule = parse_name(&schedule)?;
-    let scope = match body.0.only.as_deref() {
-        None | Some("missing") => BackfillScope::Missing,
-        Some("failed") => BackfillScope::Failed,
-        Some("all") => BackfillScope::All,
-        Some(_) => return Err(Refusal::usage("`only` is `missing`, `failed` or `all`")),
-    };
-    if body.0.max_active == Some(0) {
-        return Err(Refusal::usage("`max_active` is at least 1"));
-    }
-    let wanted = Backfill {
-        window: parse_window(body.0.from, body.0.to)?,
-        scope,
-        max_active: body.0.max_active,
-    };
-    let intent = intent(body.0.dry_run);
-    let runs = daemon
-        .backfill(schedule, wanted, peer.actor(), intent)
-        .await?;
-    Ok(Json(super::view::Backfill::new(runs)))
 }
 
 async fn pause<D: Daemon>(

@@ -12,7 +12,7 @@ mod status;
 pub use error::{Code, Error, ErrorDocument, Problem};
 pub use event::{Event, Events};
 pub use plan::{Check, Coverage, CoverageCells, Fault, Fire, MissingSpan, Plan};
-pub use request::{ActRequest, BackfillRequest, PauseRequest, TriggerRequest};
+pub use request::{ActRequest, PauseRequest, TriggerRequest};
 pub use run::{
     Artifact, Attempt, Backfill, CheckResult, File, Part, PartCount, Run, RunDetail, RunState,
     Runs, Triggered, Window,

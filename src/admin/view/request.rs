@@ -14,22 +14,6 @@ pub struct TriggerRequest {
     pub dry_run: bool,
 }
 
-/// `POST …/backfill`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackfillRequest {
-    pub from: NaiveDate,
-    pub to: NaiveDate,
-    /// `missing` (the default), `failed` or `all`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub only: Option<String>,
-    /// Runs of it open at a time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_active: Option<u32>,
-    #[serde(default)]
-    pub dry_run: bool,
-}
-
 /// `POST …/pause`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
