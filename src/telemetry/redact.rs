@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 const HIDDEN: &str = "[hidden]";
 
-/// What comes before a secret, and whether the secret is the rest of the word.
+/// What a secret stands behind; it reaches to the end of the word.
 const MARKS: [&str; 5] = [
     "Bearer ",
     "bearer ",
