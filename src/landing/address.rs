@@ -44,18 +44,28 @@ fn refuse(reason: String) -> Fault {
 /// Parses an address and refuses it unless its scheme and host are allowed. The fault names the
 /// host alone: the rest of a signed address is a secret.
 pub(super) fn admit(settings: &Settings, location: &str) -> Result<Url, Fault> {
-    let url = Url::parse(location).map_err(|_| refuse("the download address is no URL".to_owned()))?;
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let url =
+        Url::parse(location).map_err(|_| refuse("the download address is no URL".to_owned()))?;
+    let host = url
+        .host_str()
+        .unwrap_or_default()
+        .trim_matches(['[', ']'])
+        .to_owned();
     if host.is_empty() || !url.username().is_empty() || url.password().is_some() {
         return Err(refuse("the download address has no plain host".to_owned()));
     }
-    let listed = settings.allowed_hosts.iter().any(|pattern| matches_host(pattern, &host));
+    let listed = settings
+        .allowed_hosts
+        .iter()
+        .any(|pattern| matches_host(pattern, &host));
     let literal = host.parse::<IpAddr>().ok();
     let loopback = host.eq_ignore_ascii_case("localhost")
         || literal.is_some_and(|address| address.to_canonical().is_loopback());
     let at_home = settings.loopback_allowed && loopback && listed;
     if !listed {
-        return Err(refuse(format!("host {host} is not in download.allowed_hosts")));
+        return Err(refuse(format!(
+            "host {host} is not in download.allowed_hosts"
+        )));
     }
     if !at_home && (loopback || literal.is_some_and(|address| !is_public(address))) {
         return Err(refuse(format!("host {host} is a private address")));
@@ -63,7 +73,9 @@ pub(super) fn admit(settings: &Settings, location: &str) -> Result<Url, Fault> {
     match url.scheme() {
         "https" => Ok(url),
         "http" if at_home => Ok(url),
-        scheme => Err(refuse(format!("the download address of {host} is {scheme}, not https"))),
+        scheme => Err(refuse(format!(
+            "the download address of {host} is {scheme}, not https"
+        ))),
     }
 }
 
@@ -71,7 +83,9 @@ fn matches_host(pattern: &str, host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let pattern = pattern.trim_matches(['[', ']']).to_ascii_lowercase();
     match pattern.strip_prefix('*') {
-        Some(suffix) => suffix.starts_with('.') && host.len() > suffix.len() && host.ends_with(suffix),
+        Some(suffix) => {
+            suffix.starts_with('.') && host.len() > suffix.len() && host.ends_with(suffix)
+        }
         None => host == pattern,
     }
 }
@@ -107,7 +121,8 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
         [0x2002, high, low, ..] => Some((high, low)),
         _ => None,
     };
-    let embedded = embedded.map(|(high, low)| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
+    let embedded =
+        embedded.map(|(high, low)| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
     !(v6.is_loopback()
         || v6.is_unspecified()
         || v6.is_multicast()
@@ -129,7 +144,8 @@ impl Resolve for PublicNames {
             let all = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let allowed = |address: &SocketAddr| {
                 is_public(address.ip())
-                    || loopback_allowed && name.as_str().eq_ignore_ascii_case("localhost")
+                    || loopback_allowed
+                        && name.as_str().eq_ignore_ascii_case("localhost")
                         && address.ip().is_loopback()
             };
             let addresses: Vec<SocketAddr> = all.filter(allowed).collect();
@@ -196,13 +212,27 @@ mod tests {
     #[test]
     fn private_literals_are_refused_even_when_listed() {
         let private = [
-            "127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "0.0.0.0",
-            "100.64.0.1", "[::1]", "[fe80::1]", "[fd00::1]", "[::ffff:10.0.0.1]", "[64:ff9b::a00:1]",
-            "2130706433", "0x7f.1",
+            "127.0.0.1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "172.16.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "[::1]",
+            "[fe80::1]",
+            "[fd00::1]",
+            "[::ffff:10.0.0.1]",
+            "[64:ff9b::a00:1]",
+            "2130706433",
+            "0x7f.1",
         ];
         for host in private {
             let open = settings(&[host, "127.0.0.1"], false);
-            assert!(admit(&open, &format!("https://{host}/x")).is_err(), "{host}");
+            assert!(
+                admit(&open, &format!("https://{host}/x")).is_err(),
+                "{host}"
+            );
         }
     }
 
@@ -217,8 +247,11 @@ mod tests {
 
     #[test]
     fn a_refusal_never_holds_the_signature() {
-        let fault = admit(&settings(&[], false), "https://h.test/x?X-Amz-Signature=SECRET")
-            .expect_err("not listed");
+        let fault = admit(
+            &settings(&[], false),
+            "https://h.test/x?X-Amz-Signature=SECRET",
+        )
+        .expect_err("not listed");
         assert!(!fault.message.contains("SECRET"));
     }
 }

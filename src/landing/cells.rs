@@ -55,13 +55,6 @@ impl Cells {
         self.bits[bit / 64] & (1 << (bit % 64)) != 0
     }
 
-    /// Sets a cell if it lies within the rectangle.
-    pub fn set(&mut self, property: i64, day: NaiveDate) {
-        if let (Some(property), Some(day)) = (self.property_index(property), self.day_index(day)) {
-            self.set_at(property, day);
-        }
-    }
-
     pub fn is_set(&self, property: i64, day: NaiveDate) -> bool {
         matches!((self.property_index(property), self.day_index(day)),
             (Some(property), Some(day)) if self.is_set_at(property, day))
@@ -106,7 +99,10 @@ impl Cells {
     }
 
     pub fn count(&self) -> u64 {
-        self.bits.iter().map(|word| u64::from(word.count_ones())).sum()
+        self.bits
+            .iter()
+            .map(|word| u64::from(word.count_ones()))
+            .sum()
     }
 
     /// How many cells there are, set or not.

@@ -38,10 +38,20 @@ pub(super) fn evaluate(evidence: &Evidence) -> Vec<Check> {
     checks.push(unique(evidence));
     let watched = watched(evidence);
     for (name, limit) in &order.checks.max_null_rate {
-        checks.push(null_rate(name, *limit, watched.get(name), total_rows(evidence.found)));
+        checks.push(null_rate(
+            name,
+            *limit,
+            watched.get(name),
+            total_rows(evidence.found),
+        ));
     }
     for (name, bounds) in &order.checks.range {
-        checks.push(range(name, *bounds, watched.get(name), total_rows(evidence.found)));
+        checks.push(range(
+            name,
+            *bounds,
+            watched.get(name),
+            total_rows(evidence.found),
+        ));
     }
     checks.push(schema::check(evidence.root, order, evidence.columns));
     checks.push(format(evidence));
@@ -51,7 +61,9 @@ pub(super) fn evaluate(evidence: &Evidence) -> Vec<Check> {
 /// The failed checks that keep a run out of `data/`. Too little coverage does not: what came is
 /// published, and the run is incomplete.
 pub(super) fn forbidding<'c>(order: &PublishOrder, checks: &'c [Check]) -> Vec<&'c Check> {
-    let failed = checks.iter().filter(|check| check.status == CheckStatus::Fail);
+    let failed = checks
+        .iter()
+        .filter(|check| check.status == CheckStatus::Fail);
     failed
         .filter(|check| match check.name.as_str() {
             "coverage" | "rows" => false,
@@ -71,7 +83,11 @@ fn check(name: impl Into<String>, status: CheckStatus, observed: Value, expected
 }
 
 fn pass_if(good: bool) -> CheckStatus {
-    if good { CheckStatus::Pass } else { CheckStatus::Fail }
+    if good {
+        CheckStatus::Pass
+    } else {
+        CheckStatus::Fail
+    }
 }
 
 fn total_rows(found: &[Found]) -> u64 {
@@ -99,11 +115,16 @@ fn coverage(evidence: &Evidence) -> Check {
     let columns = &order.columns;
     let mut basis = Vec::new();
     for (column, proven) in [
-        (&columns.property, with_rows().all(|part| part.facts.has_property)),
+        (
+            &columns.property,
+            with_rows().all(|part| part.facts.has_property),
+        ),
         (&columns.date, with_rows().all(|part| part.facts.has_date)),
     ] {
         if !proven {
-            basis.push(format!("no column `{column}`: what was asked for counts as delivered"));
+            basis.push(format!(
+                "no column `{column}`: what was asked for counts as delivered"
+            ));
         }
     }
     if basis.is_empty() {
@@ -131,7 +152,10 @@ fn unexpected(evidence: &Evidence) -> [Check; 2] {
         days.add(&part.facts.foreign_days);
         unkeyed += part.facts.unkeyed;
         undated += part.facts.undated;
-        has = (has.0 || part.facts.has_property, has.1 || part.facts.has_date);
+        has = (
+            has.0 || part.facts.has_property,
+            has.1 || part.facts.has_date,
+        );
     }
     let verdict = |name: &str, column: &str, has: bool, foreign: &Foreign, unreadable: u64| {
         if !has {
@@ -146,7 +170,13 @@ fn unexpected(evidence: &Evidence) -> [Check; 2] {
     };
     let columns = &evidence.order.columns;
     [
-        verdict("unexpected_properties", &columns.property, has.0, &properties, unkeyed),
+        verdict(
+            "unexpected_properties",
+            &columns.property,
+            has.0,
+            &properties,
+            unkeyed,
+        ),
         verdict("unexpected_dates", &columns.date, has.1, &days, undated),
     ]
 }
@@ -176,11 +206,19 @@ fn history(root: &Path, order: &PublishOrder, except: &HashSet<&str>) -> Vec<u64
 fn rows_vs_median(evidence: &Evidence) -> Check {
     const NAME: &str = "min_rows_vs_median";
     let Some(limit) = evidence.order.checks.min_rows_vs_median else {
-        return check(NAME, CheckStatus::Pass, json!("not configured"), json!(null));
+        return check(
+            NAME,
+            CheckStatus::Pass,
+            json!("not configured"),
+            json!(null),
+        );
     };
     let expected = json!({"ratio": limit});
     let targets = &evidence.composition.targets;
-    let keys = targets.iter().map(|target| target.slice.key.as_str()).collect();
+    let keys = targets
+        .iter()
+        .map(|target| target.slice.key.as_str())
+        .collect();
     let mut earlier = history(evidence.root, evidence.order, &keys);
     if earlier.len() < 3 {
         let observed = json!({"earlier": earlier.len(), "reason": "fewer than 3 earlier files"});
@@ -198,7 +236,12 @@ fn rows_vs_median(evidence: &Evidence) -> Check {
         .filter_map(|(target, file)| Some((file.as_ref()?.rows, &target.slice.key)))
         .min();
     let Some((rows, key)) = lowest else {
-        return check(NAME, CheckStatus::Pass, json!("no rows to compare"), expected);
+        return check(
+            NAME,
+            CheckStatus::Pass,
+            json!("no rows to compare"),
+            expected,
+        );
     };
     let ratio = rows as f64 / median;
     let observed = json!({"ratio": ratio, "rows": rows, "median": median, "partition": key});
@@ -208,17 +251,35 @@ fn rows_vs_median(evidence: &Evidence) -> Check {
 fn unique(evidence: &Evidence) -> Check {
     let columns = &evidence.order.checks.unique;
     if columns.is_empty() {
-        return check("unique", CheckStatus::Pass, json!("not configured"), json!(null));
+        return check(
+            "unique",
+            CheckStatus::Pass,
+            json!("not configured"),
+            json!(null),
+        );
     }
     let mut total = Unique::default();
     let mut known: HashSet<u64> = HashSet::new();
     for part in evidence.found {
-        let Some(seen) = &part.facts.unique else { continue };
+        let Some(seen) = &part.facts.unique else {
+            continue;
+        };
         total.checked += seen.checked;
         total.duplicates += seen.duplicates;
-        total.first.extend(seen.first.iter().take(5 - total.first.len().min(5)).cloned());
+        total.first.extend(
+            seen.first
+                .iter()
+                .take(5 - total.first.len().min(5))
+                .cloned(),
+        );
         if part.facts.rows > 0 {
-            total.absent.extend(seen.absent.iter().filter(|name| !total.absent.contains(name)).cloned().collect::<Vec<_>>());
+            total.absent.extend(
+                seen.absent
+                    .iter()
+                    .filter(|name| !total.absent.contains(name))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
         }
         let order = evidence.order;
         let path = layout::staged(evidence.root, &order.run, part.part.number, "keys");
@@ -229,7 +290,8 @@ fn unique(evidence: &Evidence) -> Check {
         }
     }
     let rows = total_rows(evidence.found);
-    let mut observed = json!({"duplicates": total.duplicates, "first": total.first, "rows": total.checked});
+    let mut observed =
+        json!({"duplicates": total.duplicates, "first": total.first, "rows": total.checked});
     if total.checked < rows || known.len() >= KEYS_MAX {
         observed["reason"] = json!(format!("not checked beyond {} keys", KEYS_MAX));
     }
@@ -237,7 +299,12 @@ fn unique(evidence: &Evidence) -> Check {
         observed["absent"] = json!(total.absent);
     }
     let good = total.duplicates == 0 && total.absent.is_empty();
-    check("unique", pass_if(good), observed, json!({"columns": columns, "duplicates": 0}))
+    check(
+        "unique",
+        pass_if(good),
+        observed,
+        json!({"columns": columns, "duplicates": 0}),
+    )
 }
 
 /// The watched columns of all parts together.
@@ -299,10 +366,22 @@ fn format(evidence: &Evidence) -> Check {
         .iter()
         .flat_map(|part| {
             let number = part.part.number;
-            part.facts.remarks.iter().map(move |remark| format!("part {number} {remark}"))
+            part.facts
+                .remarks
+                .iter()
+                .map(move |remark| format!("part {number} {remark}"))
         })
         .take(20)
         .collect();
-    let status = if remarks.is_empty() { CheckStatus::Pass } else { CheckStatus::Warn };
-    check("format", status, json!({"remarks": remarks}), json!(evidence.order.format.as_str()))
+    let status = if remarks.is_empty() {
+        CheckStatus::Pass
+    } else {
+        CheckStatus::Warn
+    };
+    check(
+        "format",
+        status,
+        json!({"remarks": remarks}),
+        json!(evidence.order.format.as_str()),
+    )
 }

@@ -79,11 +79,19 @@ pub(super) fn compose(
 /// Where an output is staged until it is published.
 pub(super) fn staged(root: &Path, order: &PublishOrder, key: &str) -> PathBuf {
     let name = format!("{}.{}", order.schedule, order.format.as_str());
-    layout::staging(root, &order.run).join("out").join(key).join(name)
+    layout::staging(root, &order.run)
+        .join("out")
+        .join(key)
+        .join(name)
 }
 
 impl Target {
-    fn of(order: &PublishOrder, slice: Slice, previous: Option<Manifest>, found: &[Found]) -> Target {
+    fn of(
+        order: &PublishOrder,
+        slice: Slice,
+        previous: Option<Manifest>,
+        found: &[Found],
+    ) -> Target {
         let mut properties = order.properties.clone();
         if let Some(previous) = &previous {
             properties.extend(previous.asked_properties());
@@ -92,14 +100,20 @@ impl Target {
         }
         let mut fresh = Cells::none(&properties, slice.window);
         for part in found.iter().filter(|part| part.facts.rows > 0) {
-            part.facts.cells.iter().for_each(|span| fresh.set_span(*span));
+            part.facts
+                .cells
+                .iter()
+                .for_each(|span| fresh.set_span(*span));
         }
         let mut before = Cells::none(&properties, slice.window);
         if let Some(previous) = previous.as_ref().filter(|previous| previous.file.rows > 0) {
             previous.mark_landed(&mut before);
         }
         let mut kept = before;
-        fresh.spans().into_iter().for_each(|span| kept.clear_span(span));
+        fresh
+            .spans()
+            .into_iter()
+            .for_each(|span| kept.clear_span(span));
         Target {
             slice,
             previous,
@@ -117,7 +131,9 @@ impl Target {
         sources: &mut Vec<Source>,
         outputs: &mut Vec<PathBuf>,
     ) -> Result<(), Fault> {
-        let mine: Vec<usize> = (0..found.len()).filter(|at| self.may_hold(&found[*at])).collect();
+        let mine: Vec<usize> = (0..found.len())
+            .filter(|at| self.may_hold(&found[*at]))
+            .collect();
         if mine.is_empty() {
             return Ok(());
         }
@@ -154,13 +170,24 @@ impl Target {
     }
 
     /// The rows of the published file that this run did not deliver anew.
-    fn keep_others(&self, root: &Path, order: &PublishOrder, output: usize) -> Result<Source, Fault> {
-        let previous = self.previous.as_ref().ok_or_else(|| content("nothing to keep"))?;
+    fn keep_others(
+        &self,
+        root: &Path,
+        order: &PublishOrder,
+        output: usize,
+    ) -> Result<Source, Fault> {
+        let previous = self
+            .previous
+            .as_ref()
+            .ok_or_else(|| content("nothing to keep"))?;
         let named = |name: &str| previous.columns.iter().any(|column| column.name == name);
         let day = (self.slice.window.len() == 1).then_some(self.slice.window.from);
         let by_property = named(&order.columns.property);
         let by_date = named(&order.columns.date) || day.is_some();
-        if previous.format != order.format || !(by_property || by_date) || !self.separable(by_property, by_date) {
+        if previous.format != order.format
+            || !(by_property || by_date)
+            || !self.separable(by_property, by_date)
+        {
             return Err(content(format!(
                 "{} holds rows of properties that this run does not deliver, and no column tells \
                  them apart: export the whole partition anew",
@@ -221,7 +248,10 @@ fn add_parts(
     sources: &mut Vec<Source>,
 ) -> Result<(), Fault> {
     for part in found.iter().filter(|part| part.facts.rows > 0) {
-        let mine: Vec<&Target> = targets.iter().filter(|target| target.may_hold(part)).collect();
+        let mine: Vec<&Target> = targets
+            .iter()
+            .filter(|target| target.may_hold(part))
+            .collect();
         if mine.iter().all(|target| target.output().is_none()) {
             continue;
         }
@@ -253,7 +283,9 @@ fn add_parts(
 fn by_day(targets: &[&Target], window: Window) -> Route {
     let first = day_number(window.from);
     let output_of = |day| {
-        let target = targets.iter().find(|target| target.slice.window.contains(day))?;
+        let target = targets
+            .iter()
+            .find(|target| target.slice.window.contains(day))?;
         target.output()
     };
     let outputs: Vec<Option<usize>> = window.days().map(output_of).collect();

@@ -36,8 +36,12 @@ pub(super) async fn fetch(
     if let Some(artifact) = blocking(move || Ok(looking.already())).await? {
         return Ok(artifact);
     }
-    let known = Partial::load(&place.sidecar, &order.job_id)
-        .filter(|known| place.partial.metadata().is_ok_and(|file| file.len() >= known.kept));
+    let known = Partial::load(&place.sidecar, &order.job_id).filter(|known| {
+        place
+            .partial
+            .metadata()
+            .is_ok_and(|file| file.len() >= known.kept)
+    });
     let (response, resumed) = open(landing, location, known.as_ref()).await?;
     let shape = Shape::of(&response, resumed.as_ref(), &landing.inner.settings)?;
     let (sender, receiver) = mpsc::channel(QUEUE);
@@ -80,7 +84,10 @@ enum Piece {
 fn broken(error: reqwest::Error) -> Fault {
     let error = error.without_url();
     if address::is_private(&error) {
-        return Fault::new(FaultClass::Address, "the download host resolves to private addresses only");
+        return Fault::new(
+            FaultClass::Address,
+            "the download host resolves to private addresses only",
+        );
     }
     if error.is_timeout() {
         return transfer("the download stalled: nothing came within the read timeout");
@@ -105,7 +112,9 @@ async fn open(
         return admit_status(response).map(|response| (response, None));
     };
     match response.status() {
-        StatusCode::PARTIAL_CONTENT if goes_on(&response, known) => Ok((response, Some(known.clone()))),
+        StatusCode::PARTIAL_CONTENT if goes_on(&response, known) => {
+            Ok((response, Some(known.clone())))
+        }
         // Another file by now, or a server that cannot go on: start again.
         StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
             let response = request(landing, location, None).await?;
@@ -127,7 +136,9 @@ fn goes_on(response: &Response, known: &Partial) -> bool {
     let Some((range, total)) = range else {
         return false;
     };
-    let start = range.split_once('-').and_then(|(start, _)| start.parse::<u64>().ok());
+    let start = range
+        .split_once('-')
+        .and_then(|(start, _)| start.parse::<u64>().ok());
     let same_length = match (total.parse::<u64>().ok(), known.length) {
         (Some(total), Some(length)) => total == length,
         _ => true,
@@ -141,12 +152,21 @@ fn strong_tag(response: &Response) -> Option<String> {
 }
 
 /// One GET, its redirects followed by hand: every target is admitted before it is connected to.
-async fn request(landing: &Landing, location: &str, known: Option<&Partial>) -> Result<Response, Fault> {
+async fn request(
+    landing: &Landing,
+    location: &str,
+    known: Option<&Partial>,
+) -> Result<Response, Fault> {
     let settings = &landing.inner.settings;
     let mut url = address::admit(settings, location)?;
     for _ in 0..=REDIRECTS_MAX {
         let mut request = landing.inner.client.get(url.clone());
-        if let Some(Partial { etag: Some(etag), kept, .. }) = known {
+        if let Some(Partial {
+            etag: Some(etag),
+            kept,
+            ..
+        }) = known
+        {
             request = request
                 .header(header::RANGE, format!("bytes={kept}-"))
                 .header(header::IF_RANGE, etag);
@@ -194,7 +214,11 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(response: &Response, resumed: Option<&Partial>, settings: &Settings) -> Result<Shape, Fault> {
+    fn of(
+        response: &Response,
+        resumed: Option<&Partial>,
+        settings: &Settings,
+    ) -> Result<Shape, Fault> {
         let headers = response.headers();
         if let Some(coding) = headers.get(header::CONTENT_ENCODING)
             && coding != "identity"
@@ -202,12 +226,16 @@ impl Shape {
             return Err(transfer("the body is encoded, which was not asked for"));
         }
         let kept = resumed.map_or(0, |known| known.kept);
-        let length = response.content_length().map(|length| kept.saturating_add(length));
+        let length = response
+            .content_length()
+            .map(|length| kept.saturating_add(length));
         let framed = length.is_some()
             || response.version() >= Version::HTTP_2
             || headers.contains_key(header::TRANSFER_ENCODING);
         if !framed {
-            return Err(transfer("the answer has no length, so its end cannot be proven"));
+            return Err(transfer(
+                "the answer has no length, so its end cannot be proven",
+            ));
         }
         if length.is_some_and(|length| length > settings.bytes_max) {
             return Err(too_large(settings.bytes_max));
@@ -289,7 +317,9 @@ struct Intake {
 
 impl Intake {
     fn begin(place: Place, shape: Shape) -> Result<Intake, Fault> {
-        place.disk.make_folder(&layout::staging(place.disk.root(), &place.order.run))?;
+        place
+            .disk
+            .make_folder(&layout::staging(place.disk.root(), &place.order.run))?;
         let file = match &shape.resumed {
             Some(_) => OpenOptions::new()
                 .read(true)
@@ -338,7 +368,9 @@ impl Intake {
         if self.bytes == kept {
             Ok(())
         } else {
-            Err(transfer("the kept part of the download is shorter than recorded"))
+            Err(transfer(
+                "the kept part of the download is shorter than recorded",
+            ))
         }
     }
 
@@ -430,10 +462,13 @@ impl Intake {
         }
         place.disk.seal(&self.file, &place.partial)?;
         let raw = place.disk.root().join(&place.raw);
-        place.disk.make_folder(raw.parent().unwrap_or(place.disk.root()))?;
+        place
+            .disk
+            .make_folder(raw.parent().unwrap_or(place.disk.root()))?;
         place.disk.rename(&place.partial, &raw)?;
         let terms = &place.order.terms;
-        Kept::new(&place.order.job_id, &sha256, self.bytes, terms, facts).save(&place.disk, &place.facts)?;
+        Kept::new(&place.order.job_id, &sha256, self.bytes, terms, facts)
+            .save(&place.disk, &place.facts)?;
         place.disk.remove(&place.sidecar)?;
         Ok(Artifact {
             bytes: self.bytes,

@@ -125,7 +125,10 @@ impl Manifest {
 
     /// Every property that was ever asked for, sorted.
     pub(super) fn asked_properties(&self) -> Vec<i64> {
-        let jobs = self.jobs.iter().flat_map(|job| job.property_ids.iter().copied());
+        let jobs = self
+            .jobs
+            .iter()
+            .flat_map(|job| job.property_ids.iter().copied());
         let gaps = self.gaps.iter().map(|span| span.property);
         let mut all: Vec<i64> = jobs.chain(gaps).collect();
         all.sort_unstable();

@@ -68,15 +68,27 @@ mod tests {
     fn months_cover_the_window_and_are_whole() {
         let slices = slices(Partition::Month, window("2026-01-31", "2026-03-01"));
         let keys: Vec<&str> = slices.iter().map(|slice| slice.key.as_str()).collect();
-        assert_eq!(keys, ["month=2026-01-01", "month=2026-02-01", "month=2026-03-01"]);
+        assert_eq!(
+            keys,
+            ["month=2026-01-01", "month=2026-02-01", "month=2026-03-01"]
+        );
         assert_eq!(slices[1].window, window("2026-02-01", "2026-02-28"));
     }
 
     #[test]
     fn days_and_windows_have_the_keys_of_the_contract() {
         let days = window("2026-11-29", "2026-12-01");
-        let keys: Vec<String> = slices(Partition::Date, days).into_iter().map(|s| s.key).collect();
-        assert_eq!(keys, ["date=2026-11-29", "date=2026-11-30", "date=2026-12-01"]);
-        assert_eq!(slices(Partition::Window, days)[0].key, "window=2026-11-29_2026-12-01");
+        let keys: Vec<String> = slices(Partition::Date, days)
+            .into_iter()
+            .map(|s| s.key)
+            .collect();
+        assert_eq!(
+            keys,
+            ["date=2026-11-29", "date=2026-11-30", "date=2026-12-01"]
+        );
+        assert_eq!(
+            slices(Partition::Window, days)[0].key,
+            "window=2026-11-29_2026-12-01"
+        );
     }
 }

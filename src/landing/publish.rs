@@ -6,7 +6,9 @@ use super::checks::{self, Evidence};
 use super::compose::{self, Action, Composition, Found, Target};
 use super::disk::{Disk, disk_fault};
 use super::inspect::{self, Facts, Kept, write_keys};
-use super::manifest::{Column, DateSummary, FileEntry, JobEntry, Manifest, PropertySummary, SCHEMA};
+use super::manifest::{
+    Column, DateSummary, FileEntry, JobEntry, Manifest, PropertySummary, SCHEMA,
+};
 use super::merge::{self, Merged};
 use super::partition::intersection;
 use super::{Delivered, PublishOrder, layout, schema};
@@ -58,7 +60,10 @@ pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fa
 fn find<'a>(disk: &Disk, order: &'a PublishOrder) -> Result<Vec<Found<'a>>, Fault> {
     let mut parts: Vec<&Delivered> = order.parts.iter().collect();
     parts.sort_by_key(|part| part.number);
-    parts.into_iter().map(|part| find_part(disk, order, part)).collect()
+    parts
+        .into_iter()
+        .map(|part| find_part(disk, order, part))
+        .collect()
 }
 
 fn find_part<'a>(
@@ -94,16 +99,20 @@ fn find_part<'a>(
         });
     }
     let (facts, keys) = inspect::inspect_file(&raw, order.format, &terms)?;
-    let (bytes, sha256) = merge::hash_file(&raw).map_err(|error| disk_fault("read", &raw, &error))?;
+    let (bytes, sha256) =
+        merge::hash_file(&raw).map_err(|error| disk_fault("read", &raw, &error))?;
     if sha256 != part.artifact.sha256 {
         let path = &part.artifact.path;
-        return Err(inspect::content(format!("{path} is not the file that was fetched")));
+        return Err(inspect::content(format!(
+            "{path} is not the file that was fetched"
+        )));
     }
     disk.make_folder(&layout::staging(disk.root(), &order.run))?;
     if facts.unique.is_some() {
         write_keys(&staged("keys"), &keys)?;
     }
-    Kept::new(&part.job_id, &sha256, bytes, &terms, facts.clone()).save(disk, &staged("facts.json"))?;
+    Kept::new(&part.job_id, &sha256, bytes, &terms, facts.clone())
+        .save(disk, &staged("facts.json"))?;
     Ok(Found { part, facts })
 }
 
@@ -115,7 +124,9 @@ fn stage(
     composition: &Composition,
 ) -> Result<Vec<Option<Merged>>, Fault> {
     let slots = compose::slots(order);
-    let Composition { sources, outputs, .. } = composition;
+    let Composition {
+        sources, outputs, ..
+    } = composition;
     let mut merged = merge::merge(disk, order.format, &slots, sources, outputs)?;
     let stage_one = |target: &Target| match target.action {
         Action::Nothing => Ok(None),
@@ -139,7 +150,10 @@ fn stage(
 fn delivered_cells(order: &PublishOrder, found: &[Found]) -> Cells {
     let mut cells = Cells::none(&order.properties, order.window);
     for part in found.iter().filter(|part| part.facts.rows > 0) {
-        part.facts.cells.iter().for_each(|span| cells.set_span(*span));
+        part.facts
+            .cells
+            .iter()
+            .for_each(|span| cells.set_span(*span));
     }
     cells
 }
@@ -211,9 +225,14 @@ impl Outcome<'_> {
         let path = layout::data(&order.schedule, &target.slice.key, order.format);
         let staged = compose::staged(disk.root(), order, &target.slice.key);
         let to = disk.root().join(&path);
-        let before = target.previous.as_ref().filter(|previous| previous.file.rows > 0);
-        let same = before.is_some_and(|previous| previous.file.sha256.as_deref() == Some(&file.sha256));
-        let untouched = same && merge::hash_file(&to).is_ok_and(|(_, sha256)| sha256 == file.sha256);
+        let before = target
+            .previous
+            .as_ref()
+            .filter(|previous| previous.file.rows > 0);
+        let same =
+            before.is_some_and(|previous| previous.file.sha256.as_deref() == Some(&file.sha256));
+        let untouched =
+            same && merge::hash_file(&to).is_ok_and(|(_, sha256)| sha256 == file.sha256);
         if !untouched {
             disk.make_folder(to.parent().unwrap_or(disk.root()))?;
             disk.rename(&staged, &to)?;
@@ -235,7 +254,11 @@ impl Outcome<'_> {
     fn remove_other_format(&self, disk: &Disk, target: &Target) -> Result<(), Fault> {
         let order = self.order;
         let now = layout::data(&order.schedule, &target.slice.key, order.format);
-        match target.previous.as_ref().and_then(|previous| previous.file.path.as_ref()) {
+        match target
+            .previous
+            .as_ref()
+            .and_then(|previous| previous.file.path.as_ref())
+        {
             Some(before) if *before != now => disk.remove(&disk.root().join(before)),
             _ => Ok(()),
         }
@@ -244,8 +267,14 @@ impl Outcome<'_> {
     /// A partition without new rows: rows that are there stay, and their manifest with them.
     fn put_nothing(&self, disk: &Disk, target: &Target) -> Result<Option<String>, Fault> {
         let key = &target.slice.key;
-        if target.previous.as_ref().is_some_and(|previous| previous.file.rows > 0) {
-            return Ok(Some(format!("{key} keeps its earlier file: nothing new was delivered for it")));
+        if target
+            .previous
+            .as_ref()
+            .is_some_and(|previous| previous.file.rows > 0)
+        {
+            return Ok(Some(format!(
+                "{key} keeps its earlier file: nothing new was delivered for it"
+            )));
         }
         let asked = intersection(self.order.window, target.slice.window);
         let delivered = |part: &&Found| asked.is_some_and(|asked| part.part.window.overlaps(asked));
@@ -262,7 +291,12 @@ impl Outcome<'_> {
         Ok(None)
     }
 
-    fn write_manifest(&self, disk: &Disk, target: &Target, manifest: &Manifest) -> Result<(), Fault> {
+    fn write_manifest(
+        &self,
+        disk: &Disk,
+        target: &Target,
+        manifest: &Manifest,
+    ) -> Result<(), Fault> {
         let same = |previous: &Manifest| previous.says_the_same(manifest);
         if target.previous.as_ref().is_some_and(same) {
             return Ok(());
@@ -277,12 +311,19 @@ impl Outcome<'_> {
         let order = self.order;
         let (asked, landed) = self.cells_of(target);
         let missing = |row: &usize| !landed.has_property(*row);
-        let wanted: Vec<usize> =
-            (0..asked.properties().len()).filter(|row| asked.has_property(*row)).collect();
-        let absent: Vec<i64> =
-            wanted.iter().filter(|row| missing(row)).map(|row| asked.properties()[*row]).collect();
+        let wanted: Vec<usize> = (0..asked.properties().len())
+            .filter(|row| asked.has_property(*row))
+            .collect();
+        let absent: Vec<i64> = wanted
+            .iter()
+            .filter(|row| missing(row))
+            .map(|row| asked.properties()[*row])
+            .collect();
         let mut gaps = asked.clone();
-        landed.spans().into_iter().for_each(|span| gaps.clear_span(span));
+        landed
+            .spans()
+            .into_iter()
+            .for_each(|span| gaps.clear_span(span));
         Manifest {
             schema: SCHEMA.to_owned(),
             schedule: order.schedule.clone(),
@@ -317,13 +358,20 @@ impl Outcome<'_> {
             previous.mark_asked(&mut asked);
         }
         let mut landed = target.fresh.clone();
-        target.kept.spans().into_iter().for_each(|span| landed.set_span(span));
+        target
+            .kept
+            .spans()
+            .into_iter()
+            .for_each(|span| landed.set_span(span));
         (asked, landed)
     }
 
     fn empty_of(&self, target: &Target, gaps: &Cells) -> Vec<CellSpan> {
         let mut empty = Cells::none(target.fresh.properties(), target.slice.window);
-        let earlier = target.previous.iter().flat_map(|previous| previous.empty.iter());
+        let earlier = target
+            .previous
+            .iter()
+            .flat_map(|previous| previous.empty.iter());
         earlier.for_each(|span| empty.set_span(*span));
         for part in self.found.iter().filter(|part| part.facts.rows == 0) {
             if let Some(window) = intersection(part.part.window, target.slice.window) {
@@ -332,8 +380,16 @@ impl Outcome<'_> {
         }
         let mut both = empty.clone();
         for span in empty.spans() {
-            for day in span.window().days().filter(|day| !gaps.is_set(span.property, *day)) {
-                both.clear_span(CellSpan { property: span.property, from: day, to: day });
+            for day in span
+                .window()
+                .days()
+                .filter(|day| !gaps.is_set(span.property, *day))
+            {
+                both.clear_span(CellSpan {
+                    property: span.property,
+                    from: day,
+                    to: day,
+                });
             }
         }
         both.spans()
@@ -341,16 +397,25 @@ impl Outcome<'_> {
 
     /// The jobs of this run for the partition, and earlier ones that still have rows in it.
     fn jobs(&self, target: &Target) -> Vec<JobEntry> {
-        let here = self.found.iter().filter(|part| part.part.window.overlaps(target.slice.window));
+        let here = self
+            .found
+            .iter()
+            .filter(|part| part.part.window.overlaps(target.slice.window));
         let mut jobs: Vec<JobEntry> = here.map(|part| job_entry(part.part)).collect();
-        for earlier in target.previous.iter().flat_map(|previous| previous.jobs.iter()) {
+        for earlier in target
+            .previous
+            .iter()
+            .flat_map(|previous| previous.jobs.iter())
+        {
             let known = jobs.iter().any(|job| job.job_id == earlier.job_id);
             let mut its = Cells::none(target.kept.properties(), target.slice.window);
             if let Some(window) = intersection(earlier.window(), target.slice.window) {
                 its.set_rectangle(&earlier.property_ids, window);
             }
             let stays = its.spans().into_iter().any(|span| {
-                span.window().days().any(|day| target.kept.is_set(span.property, day))
+                span.window()
+                    .days()
+                    .any(|day| target.kept.is_set(span.property, day))
             });
             if stays && !known {
                 jobs.push(earlier.clone());
@@ -373,7 +438,10 @@ impl Outcome<'_> {
                 empty.set_rectangle(&part.part.properties, window);
             }
         }
-        self.delivered.spans().into_iter().for_each(|span| empty.clear_span(span));
+        self.delivered
+            .spans()
+            .into_iter()
+            .for_each(|span| empty.clear_span(span));
         empty
     }
 
@@ -391,7 +459,11 @@ impl Outcome<'_> {
             "the export holds no rows".to_owned()
         } else {
             let absent = delivered.size() - delivered.count();
-            format!("{absent} of {} property-days are not in the data: {}", delivered.size(), self.absentees())
+            format!(
+                "{absent} of {} property-days are not in the data: {}",
+                delivered.size(),
+                self.absentees()
+            )
         };
         (Verdict::Incomplete, Some(reason))
     }
@@ -408,15 +480,30 @@ impl Outcome<'_> {
         format!("{}{more}", shown.join(", "))
     }
 
-    fn published(&self, verdict: Verdict, reason: Option<String>, files: Vec<PublishedFile>) -> Published {
+    fn published(
+        &self,
+        verdict: Verdict,
+        reason: Option<String>,
+        files: Vec<PublishedFile>,
+    ) -> Published {
         let mut landed = self.delivered.clone();
         for target in &self.composition.targets {
-            target.kept.spans().into_iter().for_each(|span| landed.set_span(span));
+            target
+                .kept
+                .spans()
+                .into_iter()
+                .for_each(|span| landed.set_span(span));
         }
         let mut empty = self.empty();
-        landed.spans().into_iter().for_each(|span| empty.clear_span(span));
+        landed
+            .spans()
+            .into_iter()
+            .for_each(|span| empty.clear_span(span));
         let mut present = landed.clone();
-        empty.spans().into_iter().for_each(|span| present.set_span(span));
+        empty
+            .spans()
+            .into_iter()
+            .for_each(|span| present.set_span(span));
         Published {
             verdict,
             reason,
@@ -444,8 +531,9 @@ fn job_entry(part: &Delivered) -> JobEntry {
 }
 
 fn dates(asked: &Cells, landed: &Cells) -> DateSummary {
-    let days: Vec<usize> =
-        (0..asked.window().len() as usize).filter(|day| asked.has_day(*day)).collect();
+    let days: Vec<usize> = (0..asked.window().len() as usize)
+        .filter(|day| asked.has_day(*day))
+        .collect();
     let first = days.first().copied().unwrap_or_default();
     let last = days.last().copied().unwrap_or_default();
     let missing = days.into_iter().filter(|day| !landed.has_day(*day));
@@ -527,7 +615,9 @@ fn point_to_latest(disk: &Disk, order: &PublishOrder, manifests: &[Manifest]) ->
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok())
         .unwrap_or_default();
-    let earlier: Option<NaiveDate> = before["data_through"].as_str().and_then(|day| day.parse().ok());
+    let earlier: Option<NaiveDate> = before["data_through"]
+        .as_str()
+        .and_then(|day| day.parse().ok());
     let landed_days = manifests.iter().filter_map(|manifest| {
         let dates = &manifest.dates;
         let mut days = dates.from.iter_days().take_while(|day| *day <= dates.to);
@@ -539,7 +629,9 @@ fn point_to_latest(disk: &Disk, order: &PublishOrder, manifests: &[Manifest]) ->
         "schema": "aptiqd.latest/1", "schedule": order.schedule, "run": order.run,
         "data_through": through, "landed_at": order.at, "files": files,
     });
-    let same = ["run", "data_through", "files"].iter().all(|key| before[key] == latest[key]);
+    let same = ["run", "data_through", "files"]
+        .iter()
+        .all(|key| before[key] == latest[key]);
     if same {
         return Ok(());
     }

@@ -56,7 +56,9 @@ pub(super) fn joined(format: Format, parts: &[&Facts]) -> Result<Vec<Column>, Fa
             join_lines(&mut joined, &facts.columns);
         } else if joined != facts.columns {
             let changed = Difference::between(&joined, &facts.columns);
-            return Err(content(format!("parts of one run differ in columns: {changed}")));
+            return Err(content(format!(
+                "parts of one run differ in columns: {changed}"
+            )));
         }
     }
     Ok(joined)
@@ -93,7 +95,10 @@ struct Difference {
 impl Difference {
     fn between(before: &[Column], after: &[Column]) -> Difference {
         let find = |columns: &[Column], name: &str| {
-            columns.iter().find(|column| column.name == name).map(|column| column.kind.clone())
+            columns
+                .iter()
+                .find(|column| column.name == name)
+                .map(|column| column.kind.clone())
         };
         let absent = |columns: &[Column], others: &[Column]| {
             let names = columns.iter().map(|column| column.name.clone());
@@ -109,7 +114,10 @@ impl Difference {
             added: absent(after, before),
             removed: absent(before, after),
             retyped: retyped.collect(),
-            moved: before.iter().map(|c| &c.name).ne(after.iter().map(|c| &c.name)),
+            moved: before
+                .iter()
+                .map(|c| &c.name)
+                .ne(after.iter().map(|c| &c.name)),
         }
     }
 
@@ -123,7 +131,11 @@ impl std::fmt::Display for Difference {
         if self.is_empty() && self.moved {
             return f.write_str("their order");
         }
-        let lists = [("added", &self.added), ("removed", &self.removed), ("retyped", &self.retyped)];
+        let lists = [
+            ("added", &self.added),
+            ("removed", &self.removed),
+            ("retyped", &self.retyped),
+        ];
         let words: Vec<String> = lists
             .iter()
             .filter(|(_, names)| !names.is_empty())
@@ -141,11 +153,24 @@ pub(super) fn check(root: &Path, order: &PublishOrder, columns: &[Column]) -> Ch
     let names = |columns: &[Column]| columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
     let known = load(root, &order.schedule).map(|known| {
         let columns = known.columns.into_iter();
-        columns.map(|c| Column { name: c.name, kind: c.kind }).collect::<Vec<_>>()
+        columns
+            .map(|c| Column {
+                name: c.name,
+                kind: c.kind,
+            })
+            .collect::<Vec<_>>()
     });
     let (status, observed, expected) = match known {
-        _ if columns.is_empty() => (CheckStatus::Pass, json!("no columns delivered"), json!(null)),
-        None => (CheckStatus::Pass, json!({"columns": names(columns)}), json!("the first delivery")),
+        _ if columns.is_empty() => (
+            CheckStatus::Pass,
+            json!("no columns delivered"),
+            json!(null),
+        ),
+        None => (
+            CheckStatus::Pass,
+            json!({"columns": names(columns)}),
+            json!("the first delivery"),
+        ),
         Some(known) => {
             let changed = Difference::between(&known, columns);
             let observed = json!({
@@ -175,7 +200,11 @@ pub(super) fn remember(disk: &Disk, order: &PublishOrder, columns: &[Column]) ->
     }
     let before = load(disk.root(), &order.schedule);
     let earlier = |name: &str| {
-        let known = before.as_ref()?.columns.iter().find(|known| known.name == name)?;
+        let known = before
+            .as_ref()?
+            .columns
+            .iter()
+            .find(|known| known.name == name)?;
         Some(known.clone())
     };
     let columns = columns.iter().map(|column| {

@@ -161,7 +161,11 @@ fn data_files(root: &Path, schedule: &str, key: &str) -> Result<Vec<String>, Err
     let mut open = vec![PathBuf::from("data").join(schedule).join(key)];
     while let Some(path) = open.pop() {
         if root.join(&path).is_dir() {
-            open.extend(names(&root.join(&path))?.into_iter().map(|name| path.join(name)));
+            open.extend(
+                names(&root.join(&path))?
+                    .into_iter()
+                    .map(|name| path.join(name)),
+            );
         } else if root.join(&path).exists() {
             found.push(path.to_string_lossy().into_owned());
         }

@@ -38,7 +38,10 @@ pub(in crate::landing) enum Record {
 pub(in crate::landing) const MARK: &[u8] = b"\xef\xbb\xbf";
 const COLUMNS_MAX: usize = 16_384;
 
-#[expect(clippy::cast_possible_truncation, reason = "a record is at most LINE_MAX bytes")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a record is at most LINE_MAX bytes"
+)]
 fn field(from: usize, to: usize, escaped: bool) -> Field {
     Field {
         from: from as u32,
@@ -48,7 +51,11 @@ fn field(from: usize, to: usize, escaped: bool) -> Field {
 }
 
 /// Finds the first record of `buffer` and its fields; `last` says that no more bytes will come.
-pub(in crate::landing) fn parse_record(buffer: &[u8], fields: &mut Vec<Field>, last: bool) -> Record {
+pub(in crate::landing) fn parse_record(
+    buffer: &[u8],
+    fields: &mut Vec<Field>,
+    last: bool,
+) -> Record {
     fields.clear();
     match buffer {
         [] | [b'\r'] if !last => return Record::Partial,
@@ -141,7 +148,9 @@ pub(in crate::landing) struct Header {
 impl Header {
     pub fn read(record: &[u8], fields: &[Field], slots: &Slots) -> Result<Header, Fault> {
         if fields.len() > COLUMNS_MAX {
-            return Err(content(format!("the CSV has more than {COLUMNS_MAX} columns")));
+            return Err(content(format!(
+                "the CSV has more than {COLUMNS_MAX} columns"
+            )));
         }
         let mut names = Vec::with_capacity(fields.len());
         for field in fields {
@@ -152,7 +161,10 @@ impl Header {
         let mut sorted: Vec<&String> = names.iter().collect();
         sorted.sort();
         if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(content(format!("the CSV header names column `{}` twice", twice[0])));
+            return Err(content(format!(
+                "the CSV header names column `{}` twice",
+                twice[0]
+            )));
         }
         let place = |slot: &String| names.iter().position(|name| name == slot);
         let columns = slots.names().iter().map(place).collect();
@@ -193,7 +205,11 @@ impl Inspection {
     }
 
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let bytes = if self.started { bytes } else { self.start(bytes) };
+        let bytes = if self.started {
+            bytes
+        } else {
+            self.start(bytes)
+        };
         if let Some(last) = bytes.last() {
             self.ends_in_newline = *last == b'\n';
         }
@@ -203,7 +219,9 @@ impl Inspection {
         pending.drain(..used);
         if pending.len() > LINE_MAX {
             let row = self.tally.rows() + 1;
-            return Err(content(format!("row {row} of the CSV is longer than {LINE_MAX} bytes")));
+            return Err(content(format!(
+                "row {row} of the CSV is longer than {LINE_MAX} bytes"
+            )));
         }
         self.pending = pending;
         Ok(())
@@ -214,7 +232,9 @@ impl Inspection {
         match bytes.strip_prefix(MARK) {
             None => bytes,
             Some(rest) => {
-                self.tally.remarks.push("begins with a byte order mark".to_owned());
+                self.tally
+                    .remarks
+                    .push("begins with a byte order mark".to_owned());
                 rest
             }
         }
@@ -232,7 +252,9 @@ impl Inspection {
                 Record::Partial => break,
                 Record::Unclosed => {
                     let row = self.tally.rows() + 1;
-                    return Err(content(format!("the CSV ends within the quotes of row {row}")));
+                    return Err(content(format!(
+                        "the CSV ends within the quotes of row {row}"
+                    )));
                 }
             }
         }
@@ -337,7 +359,10 @@ impl RecordReader {
                 Record::Blank(length) => self.used += length,
                 Record::Partial => self.fill()?,
                 Record::Unclosed => {
-                    return Err(content(format!("{} ends within quotes", self.path.display())));
+                    return Err(content(format!(
+                        "{} ends within quotes",
+                        self.path.display()
+                    )));
                 }
             }
         }
@@ -353,7 +378,10 @@ impl RecordReader {
         self.used = 0;
         let from = self.buffer.len();
         if from > LINE_MAX {
-            return Err(content(format!("{} has an endless record", self.path.display())));
+            return Err(content(format!(
+                "{} has an endless record",
+                self.path.display()
+            )));
         }
         self.buffer.resize(from + crate::landing::merge::BLOCK, 0);
         let length = self

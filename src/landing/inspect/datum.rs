@@ -38,7 +38,9 @@ pub(in crate::landing) fn parse_day(text: &[u8]) -> Option<i32> {
     }
     let number = |digits: &[u8]| {
         digits.iter().try_fold(0u32, |sum, digit| {
-            digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'))
+            digit
+                .is_ascii_digit()
+                .then(|| sum * 10 + u32::from(digit - b'0'))
         })
     };
     if day[4] != b'-' || day[7] != b'-' {
@@ -51,9 +53,13 @@ pub(in crate::landing) fn parse_day(text: &[u8]) -> Option<i32> {
 /// A whole number in digits, also as `123.0`.
 fn parse_id(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text.trim_ascii()).ok()?;
-    let whole = text
-        .split_once('.')
-        .map_or(text, |(whole, zeros)| if zeros.bytes().all(|b| b == b'0') { whole } else { text });
+    let whole = text.split_once('.').map_or(text, |(whole, zeros)| {
+        if zeros.bytes().all(|b| b == b'0') {
+            whole
+        } else {
+            text
+        }
+    });
     whole.parse().ok()
 }
 
@@ -82,7 +88,10 @@ impl Datum<'_> {
 
     pub fn as_number(&self) -> Option<f64> {
         match self {
-            #[expect(clippy::cast_precision_loss, reason = "compared with a bound, not kept")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "compared with a bound, not kept"
+            )]
             Datum::Int(number) => Some(*number as f64),
             Datum::Float(number) => Some(*number),
             Datum::Text(text) => std::str::from_utf8(text.trim_ascii()).ok()?.parse().ok(),
@@ -98,21 +107,10 @@ impl Datum<'_> {
             Datum::Float(number) => number.to_string(),
             Datum::Bool(truth) => truth.to_string(),
             Datum::Text(text) => String::from_utf8_lossy(&text[..text.len().min(60)]).into_owned(),
-            Datum::Day(day) => day_of_number(*day).map_or_else(|| day.to_string(), |d| d.to_string()),
+            Datum::Day(day) => {
+                day_of_number(*day).map_or_else(|| day.to_string(), |d| d.to_string())
+            }
             Datum::Nested => "a nested value".to_owned(),
-        }
-    }
-
-    pub fn into_owned(self) -> Datum<'static> {
-        match self {
-            Datum::Text(text) => Datum::Text(Cow::Owned(text.into_owned())),
-            Datum::Absent => Datum::Absent,
-            Datum::Null => Datum::Null,
-            Datum::Int(number) => Datum::Int(number),
-            Datum::Float(number) => Datum::Float(number),
-            Datum::Bool(truth) => Datum::Bool(truth),
-            Datum::Day(day) => Datum::Day(day),
-            Datum::Nested => Datum::Nested,
         }
     }
 }

@@ -77,7 +77,11 @@ impl Catalogue {
     }
 
     fn place(&mut self, name: &str, guess: usize) -> Option<usize> {
-        if self.known.get(guess).is_some_and(|known| known.name == name) {
+        if self
+            .known
+            .get(guess)
+            .is_some_and(|known| known.name == name)
+        {
             return Some(guess);
         }
         if let Some(&at) = self.by_name.get(name) {
@@ -87,7 +91,9 @@ impl Catalogue {
             return None;
         }
         let names = self.slots.names().iter().enumerate();
-        let slots = names.filter(|(_, slot)| *slot == name).map(|(slot, _)| slot);
+        let slots = names
+            .filter(|(_, slot)| *slot == name)
+            .map(|(slot, _)| slot);
         self.known.push(Known {
             name: name.to_owned(),
             kind: Kind::Null,
@@ -136,7 +142,9 @@ impl Inspection {
     fn keep(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         if self.pending.len() + bytes.len() > LINE_MAX {
             let line = self.lines + 1;
-            return Err(content(format!("line {line} is longer than {LINE_MAX} bytes")));
+            return Err(content(format!(
+                "line {line} is longer than {LINE_MAX} bytes"
+            )));
         }
         self.pending.extend_from_slice(bytes);
         Ok(())
@@ -148,7 +156,9 @@ impl Inspection {
         if self.lines == 1
             && let Some(rest) = line.strip_prefix(super::csv::MARK)
         {
-            self.tally.remarks.push("begins with a byte order mark".to_owned());
+            self.tally
+                .remarks
+                .push("begins with a byte order mark".to_owned());
             line = rest;
         }
         if line.trim_ascii().is_empty() {
@@ -163,7 +173,10 @@ impl Inspection {
             .and_then(|values| deserializer.end().map(|()| values));
         let values = read.map_err(|error| {
             let number = self.lines;
-            content(format!("line {number} is not one JSON object: {}", plain(&error)))
+            content(format!(
+                "line {number} is not one JSON object: {}",
+                plain(&error)
+            ))
         })?;
         self.tally.row(|slot| values[slot].clone());
         Ok(())
@@ -186,7 +199,10 @@ impl Inspection {
 /// The parser's words without its own line number, which is always 1.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
+    text.split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Reads a line into slots.
@@ -313,7 +329,12 @@ macro_rules! visit_value {
     };
 }
 
-visit_value!(Glance, Kind, |_: Cow<'de, [u8]>| Kind::Text, |_: Datum<'de>, kind| kind);
+visit_value!(
+    Glance,
+    Kind,
+    |_: Cow<'de, [u8]>| Kind::Text,
+    |_: Datum<'de>, kind| kind
+);
 visit_value!(
     Look,
     (Datum<'de>, Kind),

@@ -8,8 +8,15 @@ use memchr::memmem;
 /// Refuses a head that cannot be of `format`, saying what it looks like.
 pub(super) fn admit(format: Format, head: &[u8]) -> Result<(), Fault> {
     let wanted = format.as_str();
-    let refuse = |what: &str| Err(content(format!("asked for {wanted}, the file looks like {what}")));
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let refuse = |what: &str| {
+        Err(content(format!(
+            "asked for {wanted}, the file looks like {what}"
+        )))
+    };
+    let text = head
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(head)
+        .trim_ascii_start();
     if format == Format::Parquet {
         return match head {
             [b'P', b'A', b'R', b'1', ..] => Ok(()),
@@ -25,7 +32,9 @@ pub(super) fn admit(format: Format, head: &[u8]) -> Result<(), Fault> {
         Format::Jsonl if !object && !text.is_empty() => refuse(&name(head, text)),
         // A CSV header may begin with a brace, but not with an object of JSON.
         Format::Csv if object && text[1..].trim_ascii_start().starts_with(b"\"") => refuse("JSONL"),
-        Format::Csv if text.starts_with(b"[{") || text.starts_with(b"[\n") => refuse("a JSON array"),
+        Format::Csv if text.starts_with(b"[{") || text.starts_with(b"[\n") => {
+            refuse("a JSON array")
+        }
         _ => Ok(()),
     }
 }

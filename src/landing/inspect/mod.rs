@@ -9,10 +9,12 @@ mod parquet;
 mod tally;
 
 pub(super) use self::csv::{Header, RecordReader};
+pub(super) use self::parquet::{
+    corrupt, guarded, open as open_parquet, route_columns, rows as parquet_rows,
+};
 pub(super) use datum::{Datum, day_number, day_of_number};
 pub(super) use facts::{Facts, Foreign, KEYS_MAX, Kept, Unique, Watched, read_keys, write_keys};
 pub(super) use jsonl::{LINE_MAX, Slotted};
-pub(super) use self::parquet::{corrupt, guarded, open as open_parquet, route_columns, rows as parquet_rows};
 pub(super) use tally::Slots;
 
 use crate::run::{Fault, FaultClass};
@@ -131,6 +133,3 @@ pub(super) fn inspect_file(
         inspector.feed(&block[..length])?;
     }
 }
-
-#[cfg(test)]
-mod tests;

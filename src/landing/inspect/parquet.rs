@@ -4,7 +4,7 @@
 use super::content;
 use super::datum::Datum;
 use super::facts::Facts;
-use super::tally::{Slots, Tally};
+use super::tally::Tally;
 use crate::landing::disk::disk_fault;
 use crate::landing::manifest::Column;
 use crate::run::Fault;
@@ -50,7 +50,9 @@ pub(super) fn inspect(path: &Path, mut tally: Tally) -> Result<(Facts, Vec<u64>)
             }
         }
         for index in 0..reader.num_row_groups() {
-            let group = reader.get_row_group(index).map_err(|error| corrupt(&error))?;
+            let group = reader
+                .get_row_group(index)
+                .map_err(|error| corrupt(&error))?;
             for column in 0..group.num_columns() {
                 unpack(group.as_ref(), column)?;
             }
@@ -87,13 +89,19 @@ fn footer_length(file: &File, length: u64) -> Result<(), Fault> {
         return Err(cut());
     }
     if declared > FOOTER_MAX {
-        return Err(content(format!("the Parquet footer claims {declared} bytes")));
+        return Err(content(format!(
+            "the Parquet footer claims {declared} bytes"
+        )));
     }
     Ok(())
 }
 
 fn agree(metadata: &ParquetMetaData, length: u64) -> Result<(), Fault> {
-    let wrong = |what: &str| Err(content(format!("the Parquet footer contradicts the file: {what}")));
+    let wrong = |what: &str| {
+        Err(content(format!(
+            "the Parquet footer contradicts the file: {what}"
+        )))
+    };
     let columns = metadata.file_metadata().schema_descr().num_columns();
     if columns == 0 || columns > COLUMNS_MAX {
         return wrong(&format!("{columns} columns"));
@@ -105,7 +113,9 @@ fn agree(metadata: &ParquetMetaData, length: u64) -> Result<(), Fault> {
         }
         rows = rows.saturating_add(group.num_rows());
         for chunk in group.columns() {
-            let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+            let start = chunk
+                .dictionary_page_offset()
+                .unwrap_or(chunk.data_page_offset());
             let start = start.min(chunk.data_page_offset());
             let end = start.checked_add(chunk.compressed_size());
             let inside = start >= 4
@@ -128,7 +138,9 @@ fn agree(metadata: &ParquetMetaData, length: u64) -> Result<(), Fault> {
 
 /// Unpacks every page of a column chunk and counts its values.
 fn unpack(group: &dyn RowGroupReader, column: usize) -> Result<(), Fault> {
-    let mut pages = group.get_column_page_reader(column).map_err(|error| corrupt(&error))?;
+    let mut pages = group
+        .get_column_page_reader(column)
+        .map_err(|error| corrupt(&error))?;
     let mut values = 0;
     while let Some(page) = pages.get_next_page().map_err(|error| corrupt(&error))? {
         values += match page {
@@ -172,7 +184,11 @@ pub(in crate::landing) fn rows(
     leaves.dedup();
     let mut readers = Vec::with_capacity(leaves.len());
     for &leaf in &leaves {
-        readers.push(group.get_column_reader(leaf).map_err(|error| corrupt(&error))?);
+        readers.push(
+            group
+                .get_column_reader(leaf)
+                .map_err(|error| corrupt(&error))?,
+        );
     }
     let place: Vec<Option<usize>> = columns
         .iter()
@@ -203,11 +219,15 @@ fn batch(
     let meaning = Meaning::of(&descriptor);
     let text = |bytes: &[u8]| Datum::Text(Cow::Owned(bytes.to_vec()));
     match reader {
-        ColumnReader::BoolColumnReader(typed) => read(typed, &descriptor, wanted, |v| Datum::Bool(*v)),
+        ColumnReader::BoolColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| Datum::Bool(*v))
+        }
         ColumnReader::Int32ColumnReader(typed) => {
             read(typed, &descriptor, wanted, |v| meaning.datum(i64::from(*v)))
         }
-        ColumnReader::Int64ColumnReader(typed) => read(typed, &descriptor, wanted, |v| meaning.datum(*v)),
+        ColumnReader::Int64ColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| meaning.datum(*v))
+        }
         ColumnReader::Int96ColumnReader(typed) => read(typed, &descriptor, wanted, |v| {
             // The third word is a Julian day; 2440588 is 1970-01-01.
             let julian = i64::from(v.data()[2]) - 2_440_588;
@@ -216,8 +236,12 @@ fn batch(
         ColumnReader::FloatColumnReader(typed) => {
             read(typed, &descriptor, wanted, |v| Datum::Float(f64::from(*v)))
         }
-        ColumnReader::DoubleColumnReader(typed) => read(typed, &descriptor, wanted, |v| Datum::Float(*v)),
-        ColumnReader::ByteArrayColumnReader(typed) => read(typed, &descriptor, wanted, |v| text(v.data())),
+        ColumnReader::DoubleColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| Datum::Float(*v))
+        }
+        ColumnReader::ByteArrayColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| text(v.data()))
+        }
         ColumnReader::FixedLenByteArrayColumnReader(typed) => {
             read(typed, &descriptor, wanted, |v| text(v.data()))
         }
@@ -238,7 +262,9 @@ fn read<T: DataType>(
             .read_records(wanted - records, Some(&mut levels), None, &mut values)
             .map_err(|error| corrupt(&error))?;
         if more == 0 {
-            return Err(content("the Parquet file is corrupt: a column ends before its rows do"));
+            return Err(content(
+                "the Parquet file is corrupt: a column ends before its rows do",
+            ));
         }
         records += more;
     }
@@ -272,14 +298,14 @@ impl Meaning {
     fn of(column: &ColumnDescriptor) -> Meaning {
         match column.logical_type_ref() {
             Some(LogicalType::Date) => return Meaning::Day,
-            Some(LogicalType::Timestamp(t)) => {
-                return Meaning::Moment(match t.unit {
+            Some(LogicalType::Timestamp(moment)) => {
+                return Meaning::Moment(match moment.unit {
                     TimeUnit::MILLIS => DAY * 1_000,
                     TimeUnit::MICROS => DAY * 1_000_000,
                     TimeUnit::NANOS => DAY * 1_000_000_000,
                 });
             }
-            Some(LogicalType::Decimal(d)) => return Meaning::Decimal(d.scale),
+            Some(LogicalType::Decimal(decimal)) => return Meaning::Decimal(decimal.scale),
             _ => {}
         }
         match column.converted_type() {
@@ -297,7 +323,10 @@ impl Meaning {
             Meaning::Number | Meaning::Decimal(0) => Datum::Int(value),
             Meaning::Day => day(value),
             Meaning::Moment(ticks) => day(value.div_euclid(ticks)),
-            #[expect(clippy::cast_precision_loss, reason = "compared with a bound, not kept")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "compared with a bound, not kept"
+            )]
             Meaning::Decimal(scale) => Datum::Float(value as f64 / 10f64.powi(scale)),
         }
     }
@@ -321,10 +350,10 @@ fn describe(schema: &SchemaDescriptor) -> Vec<Column> {
 
 fn logical(column: &ColumnDescriptor) -> Option<String> {
     let name = match column.logical_type_ref() {
-        Some(LogicalType::Timestamp(t)) => format!("timestamp {:?}",t.unit),
-        Some(LogicalType::Decimal(d)) => format!("decimal({},{})",d.precision,d.scale),
-        Some(LogicalType::Integer(i)) => {
-            format!("{}int{}", if i.is_signed { "" } else { "u" }, i.bit_width)
+        Some(LogicalType::Timestamp(moment)) => format!("timestamp {:?}", moment.unit),
+        Some(LogicalType::Decimal(of)) => format!("decimal({},{})", of.precision, of.scale),
+        Some(LogicalType::Integer(of)) => {
+            format!("{}int{}", if of.is_signed { "" } else { "u" }, of.bit_width)
         }
         Some(other) => format!("{other:?}"),
         None => match column.converted_type() {

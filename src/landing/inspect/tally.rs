@@ -42,7 +42,10 @@ impl Slots {
 
     fn slot(&self, name: &str) -> usize {
         // Checked columns have slots of their own, after the two that may share their name.
-        self.0[2..].iter().position(|known| known == name).map_or(0, |at| at + 2)
+        self.0[2..]
+            .iter()
+            .position(|known| known == name)
+            .map_or(0, |at| at + 2)
     }
 }
 
@@ -97,7 +100,11 @@ impl Tally {
         let slots = Slots::all(terms);
         let cells = Cells::none(&terms.properties, terms.window);
         let checks = &terms.checks;
-        let mut watched: Vec<&String> = checks.max_null_rate.keys().chain(checks.range.keys()).collect();
+        let mut watched: Vec<&String> = checks
+            .max_null_rate
+            .keys()
+            .chain(checks.range.keys())
+            .collect();
         watched.sort();
         watched.dedup();
         let watches = watched.into_iter().map(|name| Watch {
@@ -197,9 +204,8 @@ impl Tally {
             .ok()
             .filter(|index| *index < self.days.len());
         if index.is_none() {
-            self.foreign_days.note(|| {
-                day_of_number(day).map_or_else(|| day.to_string(), |day| day.to_string())
-            });
+            self.foreign_days
+                .note(|| day_of_number(day).map_or_else(|| day.to_string(), |day| day.to_string()));
         }
         index
     }
@@ -235,7 +241,13 @@ impl Tally {
             .into_iter()
             .map(|watch| {
                 let present = present[watch.slot];
-                (watch.name, Watched { present, ..watch.seen })
+                (
+                    watch.name,
+                    Watched {
+                        present,
+                        ..watch.seen
+                    },
+                )
             })
             .collect();
         let names = self.slots.names();

@@ -23,7 +23,9 @@ pub(super) fn split_column(
     outs: &mut [SerializedRowGroupWriter<'_, Sink>],
     places: &[u16],
 ) -> Result<(), Fault> {
-    let reader = group.get_column_reader(column).map_err(|error| corrupt(&error))?;
+    let reader = group
+        .get_column_reader(column)
+        .map_err(|error| corrupt(&error))?;
     let descriptor = group.metadata().schema_descr().column(column);
     let mut writers = Vec::with_capacity(outs.len());
     for out in outs {
@@ -31,12 +33,24 @@ pub(super) fn split_column(
         writers.push(writer.ok_or_else(|| content("the Parquet schemas differ"))?);
     }
     match reader {
-        ColumnReader::BoolColumnReader(typed) => deal::<BoolType>(typed, &descriptor, &mut writers, places),
-        ColumnReader::Int32ColumnReader(typed) => deal::<Int32Type>(typed, &descriptor, &mut writers, places),
-        ColumnReader::Int64ColumnReader(typed) => deal::<Int64Type>(typed, &descriptor, &mut writers, places),
-        ColumnReader::Int96ColumnReader(typed) => deal::<Int96Type>(typed, &descriptor, &mut writers, places),
-        ColumnReader::FloatColumnReader(typed) => deal::<FloatType>(typed, &descriptor, &mut writers, places),
-        ColumnReader::DoubleColumnReader(typed) => deal::<DoubleType>(typed, &descriptor, &mut writers, places),
+        ColumnReader::BoolColumnReader(typed) => {
+            deal::<BoolType>(typed, &descriptor, &mut writers, places)
+        }
+        ColumnReader::Int32ColumnReader(typed) => {
+            deal::<Int32Type>(typed, &descriptor, &mut writers, places)
+        }
+        ColumnReader::Int64ColumnReader(typed) => {
+            deal::<Int64Type>(typed, &descriptor, &mut writers, places)
+        }
+        ColumnReader::Int96ColumnReader(typed) => {
+            deal::<Int96Type>(typed, &descriptor, &mut writers, places)
+        }
+        ColumnReader::FloatColumnReader(typed) => {
+            deal::<FloatType>(typed, &descriptor, &mut writers, places)
+        }
+        ColumnReader::DoubleColumnReader(typed) => {
+            deal::<DoubleType>(typed, &descriptor, &mut writers, places)
+        }
         ColumnReader::ByteArrayColumnReader(typed) => {
             deal::<ByteArrayType>(typed, &descriptor, &mut writers, places)
         }
@@ -80,10 +94,17 @@ fn deal<T: DataType>(
         repetitions.clear();
         let wanted = BATCH.min(places.len() - record);
         let (records, _, levels) = reader
-            .read_records(wanted, Some(&mut definitions), Some(&mut repetitions), &mut values)
+            .read_records(
+                wanted,
+                Some(&mut definitions),
+                Some(&mut repetitions),
+                &mut values,
+            )
             .map_err(|error| corrupt(&error))?;
         if records == 0 {
-            return Err(content("the Parquet file is corrupt: a column ends before its rows do"));
+            return Err(content(
+                "the Parquet file is corrupt: a column ends before its rows do",
+            ));
         }
         let mut source = values.drain(..);
         let mut current = record;

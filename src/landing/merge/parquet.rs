@@ -2,7 +2,9 @@
 
 use super::columns::split_column;
 use super::{Merged, Pass, Sink, Source, Take};
-use crate::landing::inspect::{Slots, content, corrupt, guarded, open_parquet, parquet_rows, route_columns};
+use crate::landing::inspect::{
+    Slots, content, corrupt, guarded, open_parquet, parquet_rows, route_columns,
+};
 use crate::run::Fault;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
@@ -34,14 +36,25 @@ pub(super) fn merge(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
             let model = Arc::clone(model);
             for index in 0..reader.num_row_groups() {
                 let routes = routes(pass, source, &reader, index)?;
-                put_group(pass, &mut writers, &mut rows, &model, source, &reader, index, &routes)?;
+                put_group(
+                    pass,
+                    &mut writers,
+                    &mut rows,
+                    &model,
+                    source,
+                    &reader,
+                    index,
+                    &routes,
+                )?;
             }
         }
         writers
             .into_iter()
             .zip(rows)
             .map(|(writer, rows)| {
-                let Some(writer) = writer else { return Ok(None) };
+                let Some(writer) = writer else {
+                    return Ok(None);
+                };
                 let mut sink = writer.into_inner().map_err(|error| corrupt(&error))?;
                 sink.rows = rows;
                 sink.finish(pass.disk)
@@ -66,7 +79,9 @@ fn routes(
         Take::Whole(output) => return Ok(Routes::One(pass.here(Some(*output)))),
         Take::Routed(route) => route,
     };
-    let group = reader.get_row_group(index).map_err(|error| corrupt(&error))?;
+    let group = reader
+        .get_row_group(index)
+        .map_err(|error| corrupt(&error))?;
     let names = &pass.slots.names()[..2];
     let columns = route_columns(reader.metadata().file_metadata().schema_descr(), names);
     let mut places = Vec::new();
@@ -76,12 +91,17 @@ fn routes(
     })?;
     let first = places.first().copied().unwrap_or(NOWHERE);
     if places.iter().all(|place| *place == first) {
-        return Ok(Routes::One((first != NOWHERE).then_some(usize::from(first))));
+        return Ok(Routes::One(
+            (first != NOWHERE).then_some(usize::from(first)),
+        ));
     }
     Ok(Routes::Many(places))
 }
 
-#[expect(clippy::too_many_arguments, reason = "one row group's whole surroundings")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one row group's whole surroundings"
+)]
 fn put_group(
     pass: &Pass,
     writers: &mut Writers,
@@ -143,7 +163,12 @@ fn begin(
     let schema = model.file_metadata().schema_descr().root_schema_ptr();
     let mut writer = SerializedFileWriter::new(pass.sink(at)?, schema, properties())
         .map_err(|error| corrupt(&error))?;
-    for pair in model.file_metadata().key_value_metadata().into_iter().flatten() {
+    for pair in model
+        .file_metadata()
+        .key_value_metadata()
+        .into_iter()
+        .flatten()
+    {
         writer.append_key_value_metadata(pair.clone());
     }
     Ok(writer)
@@ -183,8 +208,14 @@ fn split(
     index: usize,
     places: &[u16],
 ) -> Result<(), Fault> {
-    let group = reader.get_row_group(index).map_err(|error| corrupt(&error))?;
-    let many = writers.len();
+    let group = reader
+        .get_row_group(index)
+        .map_err(|error| corrupt(&error))?;
+    // Where each output stands among those that take rows of this group.
+    let mut rank = vec![NOWHERE; writers.len()];
+    for (position, at) in wanted.iter().enumerate() {
+        rank[*at] = u16::try_from(position).unwrap_or(NOWHERE);
+    }
     let mut outs = Vec::with_capacity(wanted.len());
     for (at, writer) in writers.iter_mut().enumerate() {
         if let Some(writer) = writer
@@ -192,11 +223,6 @@ fn split(
         {
             outs.push(writer.next_row_group().map_err(|error| corrupt(&error))?);
         }
-    }
-    // Where each output stands among those that take rows of this group.
-    let mut rank = vec![NOWHERE; many];
-    for (position, at) in wanted.iter().enumerate() {
-        rank[*at] = u16::try_from(position).unwrap_or(NOWHERE);
     }
     let ranked: Vec<u16> = places
         .iter()

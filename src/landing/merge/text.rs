@@ -24,7 +24,12 @@ fn with_newline(mut record: Vec<u8>) -> Vec<u8> {
 }
 
 /// The sink of an output, begun with `opening` when its first row comes.
-fn open<'s>(pass: &Pass, sinks: &'s mut Sinks, at: usize, opening: &[u8]) -> Result<&'s mut Sink, Fault> {
+fn open<'s>(
+    pass: &Pass,
+    sinks: &'s mut Sinks,
+    at: usize,
+    opening: &[u8],
+) -> Result<&'s mut Sink, Fault> {
     if sinks[at].is_none() {
         let mut sink = pass.sink(at)?;
         sink.put(opening)?;
@@ -49,7 +54,9 @@ pub(super) fn merge_csv(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
         }
         match &source.take {
             Take::Whole(output) => {
-                let Some(at) = pass.here(Some(*output)) else { continue };
+                let Some(at) = pass.here(Some(*output)) else {
+                    continue;
+                };
                 let sink = open(pass, &mut sinks, at, opening)?;
                 copy_rest(reader, source, sink)?;
             }
@@ -57,7 +64,9 @@ pub(super) fn merge_csv(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
                 while let Some((record, fields)) = reader.next_record()? {
                     let property = header.datum(Slots::PROPERTY, record, fields);
                     let day = header.datum(Slots::DATE, record, fields);
-                    let Some(at) = pass.here(route(&property, &day)) else { continue };
+                    let Some(at) = pass.here(route(&property, &day)) else {
+                        continue;
+                    };
                     put_row(open(pass, &mut sinks, at, opening)?, record)?;
                 }
             }
@@ -72,7 +81,9 @@ pub(super) fn merge_jsonl(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
         let mut reader = RecordReader::open(&source.path)?;
         match &source.take {
             Take::Whole(output) => {
-                let Some(at) = pass.here(Some(*output)) else { continue };
+                let Some(at) = pass.here(Some(*output)) else {
+                    continue;
+                };
                 copy_rest(reader, source, open(pass, &mut sinks, at, b"")?)?;
             }
             Take::Routed(route) => {
@@ -83,7 +94,9 @@ pub(super) fn merge_jsonl(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
                     }
                     let values = slotted.read(line)?;
                     let output = route(&values[Slots::PROPERTY], &values[Slots::DATE]);
-                    let Some(at) = pass.here(output) else { continue };
+                    let Some(at) = pass.here(output) else {
+                        continue;
+                    };
                     put_row(open(pass, &mut sinks, at, b"")?, line)?;
                 }
             }
@@ -125,5 +138,6 @@ fn copy_rest(reader: RecordReader, source: &Source, sink: &mut Sink) -> Result<(
 }
 
 fn read(file: &mut std::fs::File, block: &mut [u8], path: &Path) -> Result<usize, Fault> {
-    file.read(block).map_err(|error| disk_fault("read", path, &error))
+    file.read(block)
+        .map_err(|error| disk_fault("read", path, &error))
 }
