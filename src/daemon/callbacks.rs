@@ -10,6 +10,10 @@ pub(super) struct Acknowledger(pub Handle);
 
 impl Acknowledge for Acknowledger {
     async fn acknowledge(&self, attempt: AttemptId) -> Result<(), Unavailable> {
-        if self.0.callback(attempt).await { Ok(()) } else { Err(Unavailable) }
+        if self.0.callback(attempt).await {
+            Ok(())
+        } else {
+            Err(Unavailable)
+        }
     }
 }

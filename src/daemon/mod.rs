@@ -116,7 +116,11 @@ impl<S: Store> Daemon<S> {
             api: api.clone(),
             landing: landing.clone(),
             keys: Arc::clone(&keys),
-            public_url: config.callback.public_url.as_ref().map(|url| url.as_str().to_owned()),
+            public_url: config
+                .callback
+                .public_url
+                .as_ref()
+                .map(|url| url.as_str().to_owned()),
         };
         let options = engine::Options {
             limits: limits(&config),
@@ -164,11 +168,7 @@ impl<S: Store> Daemon<S> {
     }
 
     /// Adds a task that ends when the stop token is cancelled, and not before.
-    pub fn spawn(
-        &mut self,
-        name: &'static str,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) {
+    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(async move {
             task.await;
             Ok(name)

@@ -37,19 +37,32 @@ pub struct Reloader {
 
 impl Reloader {
     pub(super) fn new(file: PathBuf, handle: Handle, api: Client) -> Reloader {
-        let last = LastReload { at: Some(clock::now()), faults: Vec::new() };
-        Reloader { file, handle, api, last: Arc::new(Mutex::new(last)) }
+        let last = LastReload {
+            at: Some(clock::now()),
+            faults: Vec::new(),
+        };
+        Reloader {
+            file,
+            handle,
+            api,
+            last: Arc::new(Mutex::new(last)),
+        }
     }
 
     pub fn last(&self) -> LastReload {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Applies all files or none; `by` goes into the audit trail.
     pub async fn reload(&self, by: String, mode: Mode) -> Result<Declared, ReloadError> {
         let file = self.file.clone();
         let read = tokio::task::spawn_blocking(move || config::load_all(&file, std::env::vars()));
-        let loaded = read.await.map_err(|_| ReloadError::Asked(Asked::Stopping))?;
+        let loaded = read
+            .await
+            .map_err(|_| ReloadError::Asked(Asked::Stopping))?;
         let outcome = match loaded {
             Ok((_, schedules)) => self.apply(schedules, by, mode).await,
             Err(faults) => Err(ReloadError::Faults(faults)),
@@ -66,7 +79,15 @@ impl Reloader {
         by: String,
         mode: Mode,
     ) -> Result<Declared, ReloadError> {
-        match self.handle.ask(Command::Declare { schedules, by, mode }).await? {
+        match self
+            .handle
+            .ask(Command::Declare {
+                schedules,
+                by,
+                mode,
+            })
+            .await?
+        {
             Answer::Declared(declared) => {
                 if mode == Mode::Act {
                     self.api.reload_credential();
@@ -100,7 +121,10 @@ impl Reloader {
             }
             Err(ReloadError::Asked(_)) => return,
         };
-        let last = LastReload { at: Some(clock::now()), faults };
+        let last = LastReload {
+            at: Some(clock::now()),
+            faults,
+        };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 }

@@ -97,7 +97,8 @@ impl<S: Store> Engine<S> {
     /// Runs until `stop`, then drains; an error means that nothing can be acknowledged any more.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Error> {
         if let Some(first) = self.first.take() {
-            self.carry_out(first, BTreeMap::new(), self.started_at).await?;
+            self.carry_out(first, BTreeMap::new(), self.started_at)
+                .await?;
         }
         loop {
             (self.options.beat)();
@@ -126,7 +127,10 @@ impl<S: Store> Engine<S> {
             // A hair late rather than early: an early turn would find nothing due.
             (at - clock::now()).to_std().unwrap_or(Duration::ZERO) + Duration::from_millis(1)
         });
-        let longest = self.options.beat_period.map_or(SLEEP_MAX, |period| period.min(SLEEP_MAX));
+        let longest = self
+            .options
+            .beat_period
+            .map_or(SLEEP_MAX, |period| period.min(SLEEP_MAX));
         due.map_or(longest, |due| due.min(longest))
     }
 
@@ -156,12 +160,19 @@ impl<S: Store> Engine<S> {
 
     async fn turn(&mut self, batch: Batch) -> Result<(), Error> {
         let now = clock::now();
-        let heard = batch.callbacks.iter().map(|(attempt, replies)| Input::Callback {
-            attempt: attempt.clone(),
-            count: u32::try_from(replies.len()).unwrap_or(u32::MAX),
-        });
+        let heard = batch
+            .callbacks
+            .iter()
+            .map(|(attempt, replies)| Input::Callback {
+                attempt: attempt.clone(),
+                count: u32::try_from(replies.len()).unwrap_or(u32::MAX),
+            });
         // What errands saw is older than the callbacks that came meanwhile.
-        let inputs = batch.inputs.into_iter().chain(heard.collect::<Vec<_>>()).collect();
+        let inputs = batch
+            .inputs
+            .into_iter()
+            .chain(heard.collect::<Vec<_>>())
+            .collect();
         let turn = self.roster.handle(inputs, now);
         self.carry_out(turn, batch.callbacks, now).await
     }

@@ -23,17 +23,35 @@ pub struct Errands {
 impl Errands {
     pub(super) async fn perform(self, effect: Effect) -> Report {
         match effect {
-            Effect::AskProperties { run, source } => {
-                Report::Asked { run, outcome: self.ask(source).await }
-            }
-            Effect::SubmitJob { attempt, report, format, window, property_ids } => {
-                let callback_url =
-                    self.public_url.as_deref().map(|url| self.keys.address(url, &attempt));
-                let order = CreateJob { report, format, window, property_ids, callback_url };
+            Effect::AskProperties { run, source } => Report::Asked {
+                run,
+                outcome: self.ask(source).await,
+            },
+            Effect::SubmitJob {
+                attempt,
+                report,
+                format,
+                window,
+                property_ids,
+            } => {
+                let callback_url = self
+                    .public_url
+                    .as_deref()
+                    .map(|url| self.keys.address(url, &attempt));
+                let order = CreateJob {
+                    report,
+                    format,
+                    window,
+                    property_ids,
+                    callback_url,
+                };
                 let outcome = self.api.create(&order).await;
                 Report::Submitted { attempt, outcome }
             }
-            Effect::ListJobs { until_seen, back_to } => {
+            Effect::ListJobs {
+                until_seen,
+                back_to,
+            } => {
                 let asked_at = clock::now();
                 let outcome = self.list(until_seen, back_to).await;
                 Report::Listed { asked_at, outcome }
@@ -41,20 +59,36 @@ impl Errands {
             Effect::CheckJob { attempt, job_id } => {
                 let asked_at = clock::now();
                 let outcome = self.api.job(&job_id).await;
-                Report::Checked { attempt, asked_at, outcome }
+                Report::Checked {
+                    attempt,
+                    asked_at,
+                    outcome,
+                }
             }
-            Effect::FetchArtifact { attempt, job_id, run } => {
+            Effect::FetchArtifact {
+                attempt,
+                job_id,
+                run,
+            } => {
                 let outcome = self.fetch(&attempt, job_id, &run).await;
                 Report::Fetched { attempt, outcome }
             }
             Effect::PublishRun { run } => {
                 let id = run.id.clone();
-                let outcome = self.landing.publish(publish_order(&run)).await.map(Box::new);
+                let outcome = self
+                    .landing
+                    .publish(publish_order(&run))
+                    .await
+                    .map(Box::new);
                 Report::Published { run: id, outcome }
             }
             Effect::CancelJob { attempt, job_id } => {
                 let outcome = self.api.cancel(&job_id).await;
-                Report::Cancelled { attempt, job_id, outcome }
+                Report::Cancelled {
+                    attempt,
+                    job_id,
+                    outcome,
+                }
             }
         }
     }
@@ -94,11 +128,17 @@ impl Errands {
             .jobs
             .into_iter()
             .map(|job| {
-                let attempt = job.callback_url.as_deref().and_then(|url| self.keys.verify_url(url));
+                let attempt = job
+                    .callback_url
+                    .as_deref()
+                    .and_then(|url| self.keys.verify_url(url));
                 (job, attempt)
             })
             .collect();
-        Ok(Listed { jobs, whole: listing.complete && (reached || listing.to_the_end) })
+        Ok(Listed {
+            jobs,
+            whole: listing.complete && (reached || listing.to_the_end),
+        })
     }
 
     /// The address of a result dies early: it is asked for anew for every download.
@@ -119,7 +159,9 @@ impl Errands {
             terms: Terms {
                 columns: run.terms.columns.clone(),
                 checks: run.terms.checks.clone(),
-                properties: part.map(|part| part.properties(&run.properties).to_vec()).unwrap_or_default(),
+                properties: part
+                    .map(|part| part.properties(&run.properties).to_vec())
+                    .unwrap_or_default(),
                 window: part.map_or(run.window, |part| part.window),
             },
         };

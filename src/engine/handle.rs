@@ -9,8 +9,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 const WAITING_MAX: usize = 4_096;
 
 pub(super) enum Message {
-    Callback { attempt: AttemptId, reply: oneshot::Sender<()> },
-    Command { command: Command, reply: oneshot::Sender<Result<Answer, Refusal>> },
+    Callback {
+        attempt: AttemptId,
+        reply: oneshot::Sender<()>,
+    },
+    Command {
+        command: Command,
+        reply: oneshot::Sender<Result<Answer, Refusal>>,
+    },
 }
 
 /// Why a command has no answer.
@@ -39,7 +45,16 @@ impl Handle {
     pub(super) fn pair(position: Sequence) -> (Handle, Inbox) {
         let (messages, inbox) = mpsc::channel(WAITING_MAX);
         let (sender, receiver) = watch::channel(position);
-        (Handle { messages, position: receiver }, Inbox { messages: inbox, position: sender })
+        (
+            Handle {
+                messages,
+                position: receiver,
+            },
+            Inbox {
+                messages: inbox,
+                position: sender,
+            },
+        )
     }
 
     /// Returns once the callback is on disk; `false` if the loop cannot take it.
@@ -53,7 +68,10 @@ impl Handle {
     pub async fn ask(&self, command: Command) -> Result<Answer, Asked> {
         let (reply, answer) = oneshot::channel();
         let message = Message::Command { command, reply };
-        self.messages.send(message).await.map_err(|_| Asked::Stopping)?;
+        self.messages
+            .send(message)
+            .await
+            .map_err(|_| Asked::Stopping)?;
         Ok(answer.await.map_err(|_| Asked::Stopping)??)
     }
 

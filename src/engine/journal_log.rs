@@ -32,7 +32,9 @@ pub(super) fn entry(entry: &Entry) {
 
 fn detail(body: &Value) -> String {
     let known = ["event", "part", "attempt", "job_id"];
-    let Some(fields) = body.as_object() else { return String::new() };
+    let Some(fields) = body.as_object() else {
+        return String::new();
+    };
     fields
         .iter()
         .filter(|(name, value)| !known.contains(&name.as_str()) && !value.is_null())

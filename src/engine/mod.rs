@@ -1,6 +1,9 @@
 //! The loop that owns the roster and the store: commit, then answer, then act.
 
-#[expect(clippy::module_inception, reason = "the engine is what this room is about")]
+#[expect(
+    clippy::module_inception,
+    reason = "the engine is what this room is about"
+)]
 mod engine;
 mod errand;
 mod handle;

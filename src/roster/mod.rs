@@ -5,9 +5,11 @@
 //! it wants to be asked again though nothing came in.
 
 mod commands;
+mod declare;
 mod dispatch;
 mod fires;
 mod inflight;
+mod listing;
 mod mark;
 pub mod plan;
 mod queues;

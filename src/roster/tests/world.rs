@@ -3,12 +3,9 @@
 //! The store keeps what a turn saved, so that a crash is: drop the roster, load it again from there.
 
 use crate::roster::{
-    Answer, Command, Effect, Input, Limits, Listed, Loaded, Mark, Mode, Report, Roster, Saved, Turn,
+    Answer, Command, Input, Limits, Loaded, Mark, Mode, Report, Roster, Saved, Turn,
 };
-use crate::run::{
-    Artifact, AttemptId, CreateFailure, Fault, FaultClass, JobSeen, JobStatus, Part, Published,
-    Run, RunId, RunState, Verdict,
-};
+use crate::run::{AttemptId, JobSeen, JobStatus, Part, Run, RunId, RunState};
 use crate::schedule::{
     Cadence, CatchUp, CatchUpMode, Checks, Chunk, Columns, Format, Name, OnFail, Overlap,
     Partition, Properties, Property, Report as Kind, Retry, Schedule, SchemaChange, WindowRule,
@@ -67,7 +64,7 @@ pub struct Job {
 }
 
 /// What will happen, and when.
-enum Coming {
+pub(super) enum Coming {
     Report(Report),
     Callback(AttemptId),
 }
@@ -94,8 +91,8 @@ pub struct World {
     pub published: BTreeMap<RunId, u32>,
     pub log: Vec<String>,
     pub schedules: Vec<Schedule>,
-    coming: BTreeMap<(DateTime<Utc>, u64), Coming>,
-    order: u64,
+    pub(super) coming: BTreeMap<(DateTime<Utc>, u64), Coming>,
+    pub(super) order: u64,
     pub limits: Limits,
     pub crashes: u32,
     pub checks_of: BTreeMap<AttemptId, Vec<DateTime<Utc>>>,
@@ -317,226 +314,10 @@ impl World {
         }
     }
 
-    fn later(&mut self, seconds: i64, coming: Coming) {
+    pub(super) fn later(&mut self, seconds: i64, coming: Coming) {
         self.order += 1;
         self.coming
             .insert((self.now + TimeDelta::seconds(seconds), self.order), coming);
-    }
-
-    fn perform(&mut self, effect: Effect) {
-        match effect {
-            Effect::SubmitJob {
-                attempt,
-                window,
-                property_ids,
-                ..
-            } => {
-                *self.submits.entry(attempt.clone()).or_default() += 1;
-                self.create(attempt, window, property_ids);
-            }
-            Effect::ListJobs { .. } => {
-                self.lists += 1;
-                let asked_at = self.now;
-                let outcome = if self.dice.chance(self.weather.list_breaks) {
-                    Err(Fault::new(FaultClass::Unanswered, "list broken"))
-                } else {
-                    Ok(self.list())
-                };
-                self.later(1, Coming::Report(Report::Listed { asked_at, outcome }));
-            }
-            Effect::CheckJob { attempt, job_id } => {
-                let asked_at = self.now;
-                self.checks_of
-                    .entry(attempt.clone())
-                    .or_default()
-                    .push(asked_at);
-                let outcome = self
-                    .seen()
-                    .into_iter()
-                    .find(|(seen, _)| seen.job_id == job_id)
-                    .map(|(seen, _)| seen)
-                    .ok_or_else(|| Fault::new(FaultClass::Gone, "no such job"));
-                self.later(
-                    1,
-                    Coming::Report(Report::Checked {
-                        attempt,
-                        asked_at,
-                        outcome,
-                    }),
-                );
-            }
-            Effect::FetchArtifact { attempt, .. } => {
-                let outcome = if self.dice.chance(self.weather.fetch_breaks) {
-                    Err(Fault::new(FaultClass::Transfer, "cut"))
-                } else {
-                    Ok(Artifact {
-                        bytes: 10,
-                        sha256: "00".into(),
-                        rows: 1,
-                        path: format!("raw/{attempt}"),
-                    })
-                };
-                self.later(2, Coming::Report(Report::Fetched { attempt, outcome }));
-            }
-            Effect::PublishRun { run } => self.publish(*run),
-            Effect::CancelJob { attempt, job_id } => {
-                let job = self.jobs.iter_mut().find(|job| job.seen.job_id == job_id);
-                let outcome = match job {
-                    Some(job) if job.seen.status == JobStatus::Submitted => {
-                        job.seen.status = JobStatus::Cancelled;
-                        Ok(job.seen.clone())
-                    }
-                    _ => Err(Fault::new(FaultClass::Invalid, "not cancellable")),
-                };
-                self.later(
-                    1,
-                    Coming::Report(Report::Cancelled {
-                        attempt,
-                        job_id,
-                        outcome,
-                    }),
-                );
-            }
-            Effect::AskProperties { run, .. } => {
-                self.later(
-                    1,
-                    Coming::Report(Report::Asked {
-                        run,
-                        outcome: Ok(vec![3, 1, 2]),
-                    }),
-                );
-            }
-        }
-    }
-
-    fn create(
-        &mut self,
-        attempt: AttemptId,
-        window: crate::schedule::Window,
-        property_ids: Vec<i64>,
-    ) {
-        let weather = self.weather;
-        let failed = |outcome| {
-            Coming::Report(Report::Submitted {
-                attempt: attempt.clone(),
-                outcome,
-            })
-        };
-        if self.dice.chance(weather.create_unsent) {
-            let fault = Fault::new(FaultClass::Unreachable, "no route");
-            return self.later(1, failed(Err(CreateFailure::Unsent(fault))));
-        }
-        if self.dice.chance(weather.create_refused) {
-            let mut fault = Fault::new(FaultClass::Throttled, "slow down");
-            fault.retry_after = Some(Duration::from_secs(20));
-            return self.later(1, failed(Err(CreateFailure::Refused(fault))));
-        }
-        let number = self.jobs.len();
-        let seen = JobSeen {
-            job_id: format!("job-{number}"),
-            status: JobStatus::Submitted,
-            error_message: None,
-            callback_url: Some("https://example.com/cb".into()),
-            report: Some(Kind::Property),
-            format: Some(Format::Jsonl),
-            window: Some(window),
-            property_ids,
-            created_at: Some(self.now),
-        };
-        let lag = if self.dice.chance(weather.list_lags) {
-            240
-        } else {
-            0
-        };
-        let lasts = i64::try_from(self.dice.below(900)).unwrap_or(0);
-        let fails = self.dice.chance(weather.job_fails);
-        let vanished = self.dice.chance(weather.job_vanishes);
-        let ends_at = self.now + TimeDelta::seconds(lasts);
-        self.jobs.push(Job {
-            seen: seen.clone(),
-            attempt: attempt.clone(),
-            ends_at,
-            listed_from: self.now + TimeDelta::seconds(lag),
-            fails,
-            vanished,
-        });
-        if !self.dice.chance(weather.callback_lost) {
-            self.later(lasts, Coming::Callback(attempt.clone()));
-            if self.dice.chance(weather.callback_twice) {
-                self.later(lasts + 3, Coming::Callback(attempt.clone()));
-            }
-        }
-        if self.dice.chance(weather.create_lost) {
-            let fault = Fault::new(FaultClass::Unanswered, "reset");
-            let outcome = Err(CreateFailure::Unanswered(fault));
-            return self.later(30, Coming::Report(Report::Submitted { attempt, outcome }));
-        }
-        self.later(
-            1,
-            Coming::Report(Report::Submitted {
-                attempt,
-                outcome: Ok(seen),
-            }),
-        );
-    }
-
-    fn seen(&mut self) -> Vec<(JobSeen, AttemptId)> {
-        let now = self.now;
-        for job in &mut self.jobs {
-            if job.seen.status == JobStatus::Submitted && job.ends_at <= now {
-                job.seen.status = if job.fails {
-                    JobStatus::Failed
-                } else {
-                    JobStatus::Succeeded
-                };
-            }
-        }
-        self.jobs
-            .iter()
-            .rev()
-            .filter(|job| job.listed_from <= now && !job.vanished)
-            .map(|job| (job.seen.clone(), job.attempt.clone()))
-            .collect()
-    }
-
-    fn list(&mut self) -> Listed {
-        let jobs = self
-            .seen()
-            .into_iter()
-            .map(|(job, attempt)| (job, Some(attempt)))
-            .collect();
-        Listed { jobs, whole: true }
-    }
-
-    fn publish(&mut self, run: Run) {
-        let outcome = if self.dice.chance(self.weather.publish_breaks) {
-            Err(Fault::new(FaultClass::Disk, "no space"))
-        } else {
-            *self.published.entry(run.id.clone()).or_default() += 1;
-            let whole = run.live_parts().all(|part| part.artifact.is_some());
-            Ok(Box::new(Published {
-                verdict: if whole {
-                    Verdict::Landed
-                } else {
-                    Verdict::Incomplete
-                },
-                reason: None,
-                files: Vec::new(),
-                rows: 1,
-                bytes: 10,
-                checks: Vec::new(),
-                landed: Vec::new(),
-                empty: Vec::new(),
-                missing: Vec::new(),
-            }))
-        };
-        self.later(
-            1,
-            Coming::Report(Report::Published {
-                run: run.id,
-                outcome,
-            }),
-        );
     }
 
     pub fn run(&self, id: &RunId) -> Run {

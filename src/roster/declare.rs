@@ -1,0 +1,96 @@
+//! Schedules come, change and go; runs keep the terms they began with.
+
+use super::roster::Known;
+use super::{Declared, Mark, Mode, Roster, Turn};
+use crate::schedule::{Name, Schedule};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// How far the remembered decisions may lie ahead of the clock before the clock is taken to have
+/// been wrong when they were made.
+const CLOCK_SLACK: TimeDelta = TimeDelta::hours(24);
+
+impl Roster {
+    /// Replaces the declarations by `schedules`; runs keep the terms they began with.
+    pub(super) fn declare(
+        &mut self,
+        schedules: Vec<Schedule>,
+        mode: Mode,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) -> Declared {
+        let declared = self.difference(&schedules);
+        if mode == Mode::Dry {
+            return declared;
+        }
+        for name in &declared.removed {
+            self.schedules.remove(name);
+            if let Some(mark) = self.marks.get_mut(name) {
+                mark.removed_at = Some(now);
+                self.touch_mark(name);
+            }
+            self.note_schedule(name, json!({"event": "schedule_removed"}), turn);
+        }
+        for schedule in schedules {
+            self.declare_one(schedule, now, turn);
+        }
+        let known = &self.schedules;
+        self.fires.retain(|(_, name)| known.contains_key(name));
+        declared
+    }
+
+    fn difference(&self, schedules: &[Schedule]) -> Declared {
+        let mut declared = Declared::default();
+        let names: BTreeSet<&Name> = schedules.iter().map(|schedule| &schedule.name).collect();
+        for schedule in schedules {
+            match self.schedules.get(&schedule.name) {
+                None => declared.added.push(schedule.name.clone()),
+                Some(known) if *known.schedule != *schedule => {
+                    declared.changed.push(schedule.name.clone());
+                }
+                Some(_) => {}
+            }
+        }
+        declared.removed = self
+            .schedules
+            .keys()
+            .filter(|name| !names.contains(name))
+            .cloned()
+            .collect();
+        declared
+    }
+
+    fn declare_one(&mut self, schedule: Schedule, now: DateTime<Utc>, turn: &mut Turn) {
+        let name = schedule.name.clone();
+        match self.marks.get_mut(&name) {
+            None => {
+                self.marks.insert(name.clone(), Mark::new(now));
+                self.touch_mark(&name);
+                self.note_schedule(&name, json!({"event": "schedule_first_seen"}), turn);
+            }
+            Some(mark) if mark.removed_at.is_some() => {
+                // While the file was away nothing was due.
+                mark.removed_at = None;
+                mark.decided_through = mark.decided_through.max(now);
+                self.touch_mark(&name);
+                self.note_schedule(&name, json!({"event": "schedule_returned"}), turn);
+            }
+            Some(mark) if mark.decided_through > now + CLOCK_SLACK => {
+                let was = mark.decided_through;
+                mark.decided_through = now;
+                self.touch_mark(&name);
+                let body = json!({"event": "clock_stepped_back", "decided_through": was});
+                self.note_schedule(&name, body, turn);
+            }
+            Some(_) => {}
+        }
+        let known = Known {
+            schedule: Arc::new(schedule),
+            next: None,
+        };
+        self.schedules.insert(name.clone(), known);
+        self.plan_next_fire(&name);
+    }
+}

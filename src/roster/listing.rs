@@ -1,0 +1,267 @@
+//! One list of the vendor answers for every open job: sweeps, lookups, second jobs.
+
+use super::{Entry, Listed, Roster, Turn};
+use crate::run::{
+    AttemptId, Event, Fault, JobSeen, JobStatus, LearnedBy, Part, PartState, Run, RunId,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// A job seen this long before our create can still be ours: clocks differ.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(2);
+
+impl Roster {
+    pub(super) fn list_broken(
+        &mut self,
+        fault: &Fault,
+        pause: TimeDelta,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        let wish = fault
+            .retry_after
+            .and_then(|wish| TimeDelta::from_std(wish).ok());
+        self.sweep_at = Some(now + wish.unwrap_or(pause.min(TimeDelta::seconds(15))));
+        turn.entries.push(Entry {
+            schedule: None,
+            run: None,
+            body: json!({"event": "list_broken", "class": fault.class, "error": fault.message}),
+        });
+        // What waited for this list waits for the next one.
+        let lines = [&self.queues.find, &self.queues.check];
+        let waiting: Vec<_> = lines
+            .iter()
+            .flat_map(|line| line.iter())
+            .map(|(place, part)| (place.run.clone(), *part))
+            .collect();
+        for (run, part) in waiting {
+            self.postpone_find(&run, part, now);
+        }
+    }
+
+    fn postpone_find(&mut self, id: &RunId, part: u32, now: DateTime<Utc>) {
+        let Some(run) = self.runs.get_mut(id) else {
+            return;
+        };
+        if let Some(part) = run.parts.get_mut(&part)
+            && let PartState::Unanswered { look_at, .. } = &mut part.state
+        {
+            *look_at = now + TimeDelta::seconds(5);
+        }
+        self.line_up(id, now);
+    }
+
+    /// One list answers for every open job.
+    pub(super) fn listed(
+        &mut self,
+        listed: &Listed,
+        asked_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        let by_id: BTreeMap<&str, &JobSeen> = listed
+            .jobs
+            .iter()
+            .map(|(job, _)| (job.job_id.as_str(), job))
+            .collect();
+        let held: Vec<(RunId, u32)> = self
+            .queues
+            .holding
+            .iter()
+            .map(|(place, part)| (place.run.clone(), *part))
+            .collect();
+        for (id, number) in held {
+            let Some(part) = self.runs.get(&id).and_then(|run| run.parts.get(&number)) else {
+                continue;
+            };
+            match (
+                &part.state,
+                part.current().and_then(|attempt| attempt.job_id.as_deref()),
+            ) {
+                (PartState::Exporting { heard, .. }, Some(job_id)) => {
+                    let by = self.learned_by(&id, number, heard.is_some());
+                    let sighting = by_id.get(job_id).map(|job| (*job).clone());
+                    self.swept(&id, number, sighting, listed.whole, by, asked_at, now, turn);
+                }
+                (PartState::Unanswered { .. }, _) => {
+                    self.look_up(&id, number, listed, asked_at, now, turn);
+                }
+                _ => {}
+            }
+        }
+        self.note_second_jobs(listed, now, turn);
+    }
+
+    pub(super) fn learned_by(&self, id: &RunId, part: u32, heard: bool) -> LearnedBy {
+        match (heard, self.inherited.contains(&(id.clone(), part))) {
+            (true, _) => LearnedBy::Callback,
+            (false, true) => LearnedBy::Reconcile,
+            (false, false) => LearnedBy::Poll,
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one sighting with all that is known of it"
+    )]
+    fn swept(
+        &mut self,
+        id: &RunId,
+        part: u32,
+        sighting: Option<JobSeen>,
+        whole: bool,
+        by: LearnedBy,
+        asked_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        let Some(attempt) = self
+            .runs
+            .get(id)
+            .and_then(|run| run.parts.get(&part))
+            .and_then(Part::current_number)
+        else {
+            return;
+        };
+        match sighting {
+            Some(job) => {
+                let event = Event::JobChecked {
+                    part,
+                    attempt,
+                    job,
+                    by,
+                    asked_at,
+                };
+                // Most sweeps find most jobs as they were.
+                let _ = self.apply(id, &event, now, turn);
+            }
+            None if whole => drop(self.suspects.insert((id.clone(), part))),
+            None => {}
+        }
+    }
+
+    /// Looks an unanswered create's job up: by the address it carries, else by what was asked for.
+    fn look_up(
+        &mut self,
+        id: &RunId,
+        number: u32,
+        listed: &Listed,
+        asked_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        let Some(run) = self.runs.get(id) else { return };
+        let Some(part) = run.parts.get(&number) else {
+            return;
+        };
+        let Some(attempt) = part.current_number() else {
+            return;
+        };
+        let mut found = self.matching(run, part, attempt, listed);
+        let event = if found.is_empty() {
+            if !listed.whole {
+                return self.postpone_find(id, number, now);
+            }
+            Event::JobNotFound {
+                part: number,
+                attempt,
+                asked_at,
+            }
+        } else {
+            let job = found.remove(0);
+            let extra = found.into_iter().map(|job| job.job_id).collect();
+            Event::JobFound {
+                part: number,
+                attempt,
+                job,
+                extra,
+            }
+        };
+        let _ = self.apply(id, &event, now, turn);
+    }
+
+    /// Candidates, the one to adopt first: alive before dead, then the oldest.
+    fn matching(&self, run: &Run, part: &Part, attempt: u32, listed: &Listed) -> Vec<JobSeen> {
+        let ours = AttemptId {
+            run: run.id.clone(),
+            part: part.number,
+            number: attempt,
+        };
+        let mut found: Vec<JobSeen> = listed
+            .jobs
+            .iter()
+            .filter(|(_, address)| address.as_ref() == Some(&ours))
+            .map(|(job, _)| job.clone())
+            .collect();
+        if found.is_empty() {
+            found = listed
+                .jobs
+                .iter()
+                .filter(|(job, address)| {
+                    address.is_none()
+                        && job.callback_url.is_none()
+                        && self.resembles(job, run, part)
+                })
+                .map(|(job, _)| job.clone())
+                .take(1)
+                .collect();
+        }
+        let dead = |job: &JobSeen| matches!(job.status, JobStatus::Failed | JobStatus::Cancelled);
+        found.sort_by_key(|job| (dead(job), job.created_at));
+        found
+    }
+
+    /// The same request, made at about the same time, and nobody else's job.
+    fn resembles(&self, job: &JobSeen, run: &Run, part: &Part) -> bool {
+        let since = part
+            .current()
+            .map_or(run.created_at, |attempt| attempt.started_at);
+        let mut wanted = part.properties(&run.properties).to_vec();
+        wanted.sort_unstable();
+        job.report == Some(run.terms.report)
+            && job.format == Some(run.terms.format)
+            && job.window == Some(part.window)
+            && job.property_ids == wanted
+            && job.created_at.is_none_or(|at| at >= since - CLOCKS_DIFFER)
+            && !self.adopted(&job.job_id)
+    }
+
+    fn adopted(&self, job_id: &str) -> bool {
+        self.runs
+            .values()
+            .flat_map(|run| run.parts.values())
+            .any(|part| {
+                part.attempts
+                    .iter()
+                    .any(|attempt| attempt.job_id.as_deref() == Some(job_id))
+            })
+    }
+
+    /// A live job with the address of an attempt that has adopted another: recorded and cancelled.
+    fn note_second_jobs(&mut self, listed: &Listed, now: DateTime<Utc>, turn: &mut Turn) {
+        for (job, address) in &listed.jobs {
+            let Some(id) = address else { continue };
+            if !matches!(job.status, JobStatus::Submitted | JobStatus::Unknown(_)) {
+                continue;
+            }
+            let adopted = self
+                .runs
+                .get(&id.run)
+                .and_then(|run| run.parts.get(&id.part))
+                .and_then(|part| part.attempts.iter().find(|other| other.number == id.number))
+                .and_then(|attempt| attempt.job_id.as_ref());
+            if adopted.is_none_or(|known| *known == job.job_id) {
+                continue;
+            }
+            let event = Event::SecondJobSeen {
+                part: id.part,
+                attempt: id.number,
+                job_id: job.job_id.clone(),
+            };
+            if self.apply(&id.run, &event, now, turn).is_ok() {
+                self.second_jobs += 1;
+            }
+        }
+    }
+}
