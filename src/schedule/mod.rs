@@ -1,7 +1,10 @@
 //! What the user declares: when to fire, which days and properties, on which terms. Pure.
 
 mod cadence;
+mod jitter;
 mod schedule;
+#[cfg(test)]
+pub(crate) mod tests;
 mod window;
 
 pub use cadence::{Cadence, CadenceFault, CadenceFaultKind};
