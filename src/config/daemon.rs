@@ -423,7 +423,7 @@ fn path(s: &Section<'_>, key: &'static str, folder: &Path) -> Option<PathBuf> {
         return s.fault(
             at.span,
             "bad-value",
-            format!("`{key}` is no path"),
+            format!("`{}` is no path", s.name(key)),
             "leave the key out for its default",
         );
     }
@@ -447,7 +447,12 @@ fn address(s: &Section<'_>, key: &'static str, default: &str) -> Option<WebAddre
     };
     match WebAddress::parse(&at.value) {
         Ok(address) => Some(address),
-        Err((what, help)) => s.fault(at.span, "bad-url", format!("`{key}` is {what}"), help),
+        Err((what, help)) => s.fault(
+            at.span,
+            "bad-url",
+            format!("`{}` is {what}", s.name(key)),
+            help,
+        ),
     }
 }
 
@@ -462,7 +467,7 @@ fn listen(s: &Section<'_>, default: &str) -> Option<At<SocketAddr>> {
             span: at.span,
         }),
         Err(_) => {
-            let message = format!("`listen` is \"{}\"", brief(&at.value));
+            let message = format!("`{}` is \"{}\"", s.name("listen"), brief(&at.value));
             let help = format!("write an address and a port, such as {default} or [::1]:8470");
             s.fault(at.span, "bad-address", message, help)
         }

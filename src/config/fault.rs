@@ -21,7 +21,7 @@ pub struct Fault {
     pub message: String,
     pub help: String,
     #[serde(skip)]
-    excerpt: Option<Excerpt>,
+    excerpt: Option<Box<Excerpt>>,
 }
 
 /// The line at fault, free of secrets, and the bytes to underline.
@@ -80,7 +80,10 @@ impl Fault {
             code,
             message,
             help,
-            excerpt: Some(Excerpt::new(line, start - line_start..end - line_start)),
+            excerpt: Some(Box::new(Excerpt::new(
+                line,
+                start - line_start..end - line_start,
+            ))),
         }
     }
 }
@@ -233,7 +236,7 @@ mod tests {
         let fault = fault(&text, "X");
         let excerpt = fault.excerpt.unwrap();
         assert!(excerpt.line.len() <= SHOWN_MAX);
-        assert_eq!(&excerpt.line[excerpt.marked], "X");
+        assert_eq!(&excerpt.line[excerpt.marked.clone()], "X");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod schedules;
 mod secret_file;
 mod section;
 mod sheet;
+mod texts;
 mod warnings;
 mod window;
 
@@ -22,3 +23,4 @@ pub use daemon::{Admin, Api, Callback, Credential, Daemon, Download, Landing, St
 pub use fault::{Fault, render};
 pub use notifier::{NoticeUrl, Notifier};
 pub use schedules::{Scope, load_folder, load_folder_in};
+pub use texts::{CONFIG_SCHEMA, SCHEDULE_SCHEMA, init_files};

@@ -140,9 +140,12 @@ fn url(section: &Section<'_>, secrets: &Secrets<'_>) -> Option<NoticeUrl> {
             let at = section.text("url")?;
             match WebAddress::parse(at.value.split(['?', '#']).next().unwrap_or_default()) {
                 Ok(_) => Some(NoticeUrl::Inline(SecretString::from(at.value.into_owned()))),
-                Err((what, help)) => {
-                    section.fault(at.span, "bad-url", format!("`url` is {what}"), help)
-                }
+                Err((what, help)) => section.fault(
+                    at.span,
+                    "bad-url",
+                    format!("`{}` is {what}", section.name("url")),
+                    help,
+                ),
             }
         }
     }

@@ -470,7 +470,7 @@ fn bounds(section: &Section<'_>, key: &str, at: &At<&toml::de::DeValue<'_>>) -> 
         );
     };
     let [least, most] = &list[..] else {
-        let message = format!("`checks.range.{key}` has {} numbers", list.len());
+        let message = format!("`checks.range.{key}` is no pair");
         return section.fault(
             at.span.clone(),
             "bad-value",

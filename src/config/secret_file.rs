@@ -48,10 +48,10 @@ impl Secrets<'_> {
         let failed = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => (
                 "missing-file",
-                format!("there is no file {shown}"),
+                format!("there is no file `{shown}`"),
                 match holds {
                     Holds::Word => {
-                        format!("put the secret there: umask 077; cat > {}", quoted(path))
+                        format!("put the secret there: (umask 077; cat > {})", quoted(path))
                     }
                     Holds::Keys => format!(
                         "make it: (umask 077; openssl rand -hex 32 > {}), or leave the key out",
@@ -93,7 +93,11 @@ impl Secrets<'_> {
         file.take(SECRET_MAX)
             .read_to_end(&mut text)
             .map_err(failed)?;
-        let unfit = |message: String, help: &str| Err(("bad-secret", message, help.to_owned()));
+        let code = match holds {
+            Holds::Word => "bad-secret",
+            Holds::Keys => "bad-key",
+        };
+        let unfit = |message: String, help: &str| Err((code, message, help.to_owned()));
         match (holds, std::str::from_utf8(&text)) {
             (Holds::Word, Ok(text)) if is_word(text.trim()) => Ok(()),
             (Holds::Word, _) => unfit(

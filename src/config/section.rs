@@ -92,6 +92,11 @@ impl<'t> Section<'t> {
         self.table.contains_key(key)
     }
 
+    /// The key with its section: `api.base_url`.
+    pub fn name(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
     /// Where the key itself stands.
     pub fn key_span(&self, key: &str) -> Range<usize> {
         let found = self.table.get_key_value(key);
@@ -99,7 +104,7 @@ impl<'t> Section<'t> {
     }
 
     pub fn value(&self, key: &'static str) -> Option<At<&'t DeValue<'t>>> {
-        self.known.borrow_mut().push(key);
+        self.know(key);
         let value = self.table.get(key)?;
         Some(At {
             value: value.get_ref(),
@@ -107,10 +112,17 @@ impl<'t> Section<'t> {
         })
     }
 
+    fn know(&self, key: &'static str) {
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
+    }
+
     /// Notes a fault if `key` is absent.
     pub fn require(&self, key: &'static str, help: &'static str) {
         if !self.has(key) {
-            self.known.borrow_mut().push(key);
+            self.know(key);
             self.missing.borrow_mut().push((key, help));
         }
     }
@@ -376,7 +388,7 @@ pub(super) fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> O
                 word,
             )
         })
-        .filter(|(distance, word)| *distance <= 1.max(word.len().min(text.len()) / 3))
+        .filter(|(distance, word)| *distance <= 1.max(word.len().max(text.len()) / 3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
 }

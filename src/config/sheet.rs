@@ -72,7 +72,7 @@ impl Sheet {
             Ok(table) => Some(table.into_inner()),
             Err(error) => {
                 let span = error.span().unwrap_or(0..0);
-                let message = error.message().lines().collect::<Vec<_>>().join(", ");
+                let message = syntax_message(error.message());
                 let help = syntax_help(&message, &self.text[span.start.min(self.text.len())..]);
                 self.fault(span, "bad-toml", format!("not TOML: {message}"), help);
                 None
@@ -200,6 +200,16 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
             format!("cannot be read: {error}"),
             "look at its permissions",
         ),
+    }
+}
+
+/// The parser's words; what it expected is kept only if it is a character to write.
+fn syntax_message(words: &str) -> String {
+    let mut lines = words.lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    match lines.next() {
+        Some(expected) if expected.contains('`') => format!("{first}, {expected}"),
+        _ => first,
     }
 }
 

@@ -14,7 +14,7 @@ const FORMS: &str = "yesterday, last_7_days, previous_week, previous_month, mont
 pub(super) fn window(top: &Section<'_>) -> Option<WindowRule> {
     let at = top.value("window")?;
     if matches!(at.value, DeValue::Table(_)) {
-        return between(&top.table_at("window", &at)?);
+        return between(top.table_at("window", &at)?);
     }
     let DeValue::String(word) = at.value else {
         return top.wrong_type("window", &at, "a word in quotes or { from, to }");
@@ -83,7 +83,7 @@ enum End {
     Date(NaiveDate),
 }
 
-fn between(section: &Section<'_>) -> Option<WindowRule> {
+fn between(section: Section<'_>) -> Option<WindowRule> {
     section.require(
         "from",
         "from = \"-3d\" counts from the day of the fire, from = \"2025-01-01\" is a date",
@@ -92,41 +92,33 @@ fn between(section: &Section<'_>) -> Option<WindowRule> {
         "to",
         "to = \"-1d\" counts from the day of the fire, to = \"2025-12-31\" is a date",
     );
-    let (from, to) = (end(section, "from"), end(section, "to"));
-    let span = section.span.clone();
-    let rule = match (from?, to?) {
+    let (from, to) = (end(&section, "from"), end(&section, "to"));
+    let (sheet, span) = (section.sheet, section.span.clone());
+    section.finish();
+    let (message, help) = match (from?, to?) {
         (End::Offset(from), End::Offset(to)) if from <= to => {
-            Some(WindowRule::Offsets { from, to })
+            return Some(WindowRule::Offsets { from, to });
         }
-        (End::Date(from), End::Date(to)) if from <= to => {
-            let window = Window::new(from, to)?;
-            if i64::from(window.len()) > DAYS_MAX {
-                let help = format!(
-                    "a run exports at most {DAYS_MAX} days: split it into several schedules"
-                );
-                return section.fault(
-                    span,
-                    "bad-window",
-                    format!("the window has {} days", window.len()),
-                    help,
-                );
+        (End::Date(from), End::Date(to)) if from <= to => match Window::new(from, to)? {
+            window if i64::from(window.len()) <= DAYS_MAX => {
+                return Some(WindowRule::Fixed(window));
             }
-            Some(WindowRule::Fixed(window))
-        }
-        (End::Offset(_), End::Offset(_)) | (End::Date(_), End::Date(_)) => section.fault(
-            span,
-            "bad-window",
-            "the window ends before it begins",
-            "both days are included; exchange them",
+            window => (
+                format!("the window has {} days", window.len()),
+                format!("a run exports at most {DAYS_MAX} days: split it into several schedules"),
+            ),
+        },
+        (End::Offset(_), End::Offset(_)) | (End::Date(_), End::Date(_)) => (
+            "the window ends before it begins".to_owned(),
+            "both days are included; exchange them".to_owned(),
         ),
-        _ => section.fault(
-            span,
-            "bad-window",
-            "one end is a date, the other an offset",
-            "write two dates or two offsets",
+        _ => (
+            "one end is a date, the other an offset".to_owned(),
+            "write two dates or two offsets".to_owned(),
         ),
     };
-    Some(rule?)
+    sheet.fault(span, "bad-window", message, help);
+    None
 }
 
 fn end(section: &Section<'_>, key: &'static str) -> Option<End> {

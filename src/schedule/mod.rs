@@ -3,6 +3,8 @@
 mod cadence;
 mod jitter;
 mod schedule;
+#[cfg(test)]
+pub(crate) mod tests;
 mod window;
 
 pub use cadence::{Cadence, CadenceFault, CadenceFaultKind};

@@ -272,7 +272,7 @@ fn value(text: &str, unit: &Unit) -> Result<u32, Fault> {
         };
     }
     let lower = text.to_ascii_lowercase();
-    let known = |word: &&str| **word == lower || (lower.len() == 3 && word.starts_with(&lower));
+    let known = |word: &&&str| **word == lower || (lower.len() == 3 && word.starts_with(&lower));
     match unit.words.iter().position(|word| known(&word)) {
         Some(index) => Ok(low + index as u32),
         None => Err((format!("`{text}` is no {}", unit.name), hint(text, unit))),
