@@ -349,7 +349,7 @@ fn integers(list: &Value) -> Vec<i64> {
 
 #[tokio::test]
 async fn the_same_seed_and_order_give_the_same_bytes_in_another_world() {
-    let (one, two) = (Stage::set("").await, Stage::set("slow").await);
+    let (one, two) = (Stage::set("").await, Stage::set("list-lag").await);
     let other = Stage::with(aptiqd::sandbox::Options {
         seed: 2,
         ..options("")
