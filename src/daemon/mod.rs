@@ -11,6 +11,8 @@
 mod callbacks;
 mod listeners;
 mod reload;
+#[cfg(test)]
+mod tests;
 
 use crate::apartmentiq::{self, CallbackKeys, Client};
 use crate::callback::{self, Counters};
