@@ -1,1 +1,24 @@
-//! See ARCHITECTURE.md.
+//! ApartmentIQ's bulk API as a client: wire forms, credentials, one request budget, callback addresses.
+
+mod budget;
+mod callback_address;
+mod http;
+mod listing;
+mod oauth;
+mod properties;
+mod reply;
+mod secret_file;
+mod settings;
+mod token;
+mod usage;
+mod wire;
+
+pub use callback_address::{CallbackKeys, KeyError, PATH, attempt_of_url, without_mac};
+pub use http::{Client, CreateJob};
+pub use listing::{JobPage, Listing};
+pub use settings::{Credential, Error, Settings};
+pub use token::{CredentialKind, CredentialState, InUse};
+pub use usage::{LimitsSeen, Quota, RequestCount};
+
+#[cfg(test)]
+mod tests;

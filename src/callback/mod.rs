@@ -1,5 +1,13 @@
 //! The public listener: nothing but `/cb/v1/{token}`.
 
+mod counters;
+mod listener;
+mod routes;
+mod verified;
+
+pub use counters::{Counters, Outcome};
+pub use listener::{Limits, serve};
+
 use crate::run::AttemptId;
 use std::future::Future;
 
@@ -16,3 +24,6 @@ pub trait Acknowledge: Clone + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the store is not available")]
 pub struct Unavailable;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,200 @@
-//! See ARCHITECTURE.md.
+//! The command line: argv → verb → exit code. One file a verb.
+
+mod cancel;
+mod completions;
+mod console;
+mod events;
+mod exit;
+mod man;
+mod pause;
+mod places;
+mod reload;
+mod render;
+mod resume;
+mod retry;
+mod runs;
+mod show;
+mod status;
+mod trigger;
+mod wait;
+
+use clap::error::ErrorKind;
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use console::{Console, Reader};
+use exit::{Exit, Failure, Outcome};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::admin::view::Code;
+
+/// Lands ApartmentIQ bulk exports as verified files.
+#[derive(Parser)]
+#[command(
+    name = "aptiqd",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    before_help = "Examples:
+  aptiqd demo                               see the whole way once, on this machine
+  aptiqd init exports && aptiqd check       begin a configuration, prove it
+  aptiqd run --config exports/aptiqd.toml   the daemon, in the foreground
+  aptiqd trigger owned-daily --wait         a run now, with progress"
+)]
+pub struct Cli {
+    /// The daemon's configuration [default: $APTIQD_CONFIG, ./aptiqd.toml, /etc/aptiqd/aptiqd.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print one JSON document on stdout, everything else on stderr
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Status(status::Args),
+    Runs(runs::Args),
+    Show(show::Args),
+    Events(events::Args),
+    Trigger(trigger::Args),
+    Cancel(cancel::Args),
+    Retry(retry::Args),
+    Pause(pause::Args),
+    Resume(resume::Args),
+    Reload(reload::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Examples stand before the usage: they are what most readers of a help text want.
+const HELP: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}";
+
+/// The whole command line, as help, completions and the man page show it.
+fn command() -> Command {
+    fn dress(command: Command) -> Command {
+        command.help_template(HELP).mut_subcommands(dress)
+    }
+    dress(Cli::command())
+}
+
+/// What a verb needs of its surroundings.
+struct Context {
+    console: Console,
+    config: Option<PathBuf>,
+}
+
+impl Context {
+    async fn client(&self) -> Result<crate::admin::client::Client, Failure> {
+        places::connect(self.config.as_deref()).await
+    }
+}
+
+/// Reads argv, does what it says, and gives the exit code of the contract.
+pub fn main() -> ExitCode {
+    let cli = match parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error).into(),
+    };
+    let reader = if cli.json {
+        Reader::Script
+    } else {
+        Reader::Person
+    };
+    let context = Context {
+        console: Console::new(reader),
+        config: cli.config,
+    };
+    match perform(cli.verb, &context) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            context.console.fail(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn parse(argv: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let mut matches = command.try_get_matches_from_mut(argv)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// Help and versions are answers; the rest is a usage error, in JSON if `--json` was among the words.
+fn refuse(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        // A closed pipe is no reason to fail.
+        let _ = error.print();
+        return Exit::Done;
+    }
+    let asks_json = std::env::args().any(|word| word == "--json");
+    if asks_json && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default();
+        let message = message.trim_start_matches("error: ");
+        let failure = Failure::new(Code::Usage, message, "aptiqd --help");
+        Console::new(Reader::Script).fail(&failure);
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
+}
+
+fn perform(verb: Verb, context: &Context) -> Outcome {
+    match verb {
+        Verb::Completions(args) => completions::perform(args, context),
+        Verb::Man(args) => man::perform(args, context),
+        verb => runtime()?.block_on(ask(verb, context)),
+    }
+}
+
+/// The verbs that speak to the daemon.
+async fn ask(verb: Verb, context: &Context) -> Outcome {
+    match verb {
+        Verb::Status(args) => status::perform(args, context).await,
+        Verb::Runs(args) => runs::perform(args, context).await,
+        Verb::Show(args) => show::perform(args, context).await,
+        Verb::Events(args) => events::perform(args, context).await,
+        Verb::Trigger(args) => trigger::perform(args, context).await,
+        Verb::Cancel(args) => cancel::perform(args, context).await,
+        Verb::Retry(args) => retry::perform(args, context).await,
+        Verb::Pause(args) => pause::perform(args, context).await,
+        Verb::Resume(args) => resume::perform(args, context).await,
+        Verb::Reload(args) => reload::perform(args, context).await,
+        Verb::Completions(args) => completions::perform(args, context),
+        Verb::Man(args) => man::perform(args, context),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    built.map_err(|error| {
+        let message = format!("cannot start the runtime: {error}");
+        Failure::new(
+            Code::Unavailable,
+            message,
+            "is the machine out of descriptors?",
+        )
+    })
+}
+
+/// A path segment or query value, percent-encoded.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests;

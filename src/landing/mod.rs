@@ -1,1 +1,195 @@
-//! See ARCHITECTURE.md.
+//! From a signed address to a proven file: fetch, inspect, merge, publish, verify.
+//!
+//! A fetch is one streaming pass that writes, hashes, counts and inspects; a publish renames whole,
+//! synced files into place and then their manifests. Both may be repeated after a stop at any
+//! instruction and end the same way. Nothing partial is ever visible below `data/`.
+
+mod address;
+mod cells;
+mod checks;
+mod compose;
+mod disk;
+mod fetch;
+mod inspect;
+mod layout;
+mod manifest;
+mod merge;
+mod partial;
+mod partition;
+mod publish;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use compose::{NO_DATE_COLUMN, needs_one_day_parts};
+pub use inspect::Terms;
+pub use manifest::{Column, FileEntry, JobEntry, Manifest};
+pub use verify::{FileState, Verification, Verified, verify};
+
+use crate::run::{Artifact, Fault, FaultClass, PartNumber, Published, RunId};
+use crate::schedule::{Checks, Columns, Format, Name, Partition, Report, Window};
+use chrono::{DateTime, Utc};
+use disk::Disk;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Where to land, and what a download may touch.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The landing folder; made if absent.
+    pub root: PathBuf,
+    /// The largest artifact; a longer one is refused at its header, or when it passes the limit.
+    pub bytes_max: u64,
+    /// Hosts, or `*.suffix`, that an address or redirect may name.
+    pub allowed_hosts: Vec<String>,
+    /// `base_url` is loopback: loopback hosts in `allowed_hosts` are accepted, also over http.
+    pub loopback_allowed: bool,
+    /// The longest silence within a download.
+    pub read_timeout: Duration,
+}
+
+/// Why the landing folder cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {operation} {path}")]
+    Io {
+        operation: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot build the download client")]
+    Client(#[source] reqwest::Error),
+}
+
+/// One download: the result of `job_id`, as part `part` of `run`.
+#[derive(Clone, Debug)]
+pub struct FetchOrder {
+    pub schedule: Name,
+    pub run: RunId,
+    pub part: PartNumber,
+    pub job_id: String,
+    pub format: Format,
+    pub terms: Terms,
+}
+
+/// A run whose parts are all fetched or given up.
+#[derive(Clone, Debug)]
+pub struct PublishOrder {
+    pub schedule: Name,
+    pub run: RunId,
+    pub report: Report,
+    pub format: Format,
+    pub partition: Partition,
+    pub window: Window,
+    /// Sorted; all that the run asked for.
+    pub properties: Vec<i64>,
+    pub columns: Columns,
+    pub checks: Checks,
+    /// Parts that failed are simply absent: their cells are missing.
+    pub parts: Vec<Delivered>,
+    pub at: DateTime<Utc>,
+}
+
+/// A part that was fetched.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    pub number: PartNumber,
+    pub job_id: String,
+    /// Sorted.
+    pub properties: Vec<i64>,
+    pub window: Window,
+    pub artifact: Artifact,
+}
+
+impl Delivered {
+    fn terms(&self, order: &PublishOrder) -> Terms {
+        Terms {
+            properties: self.properties.clone(),
+            window: self.window,
+            columns: order.columns.clone(),
+            checks: order.checks.clone(),
+        }
+    }
+}
+
+/// The landing folder, open for work. Clones share one download client.
+#[derive(Clone)]
+pub struct Landing {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    disk: Disk,
+    client: reqwest::Client,
+    /// One publish of a schedule at a time: a partition is read, rebuilt and replaced as one act.
+    publishing: Mutex<BTreeMap<Name, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Landing {
+    /// Makes the folders, proves that they can be written, and removes staging older than two weeks.
+    pub fn open(settings: Settings) -> Result<Landing, Error> {
+        let disk = Disk::new(settings.root.clone());
+        Landing::with_disk(settings, disk)
+    }
+
+    fn with_disk(settings: Settings, disk: Disk) -> Result<Landing, Error> {
+        layout::prepare(&settings.root)?;
+        let client = address::client(&settings).map_err(Error::Client)?;
+        let inner = Inner {
+            settings,
+            disk,
+            client,
+            publishing: Mutex::default(),
+        };
+        Ok(Landing {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Downloads, proves and keeps one artifact. A part whose artifact is already there is not
+    /// downloaded again; a broken download of the same job goes on where it broke.
+    pub async fn fetch(&self, order: FetchOrder, location: &str) -> Result<Artifact, Fault> {
+        fetch::fetch(self, order, location).await
+    }
+
+    /// Merges the delivered parts into partitions and puts them in place. Repeating it after a
+    /// crash at any instruction gives the same result.
+    pub async fn publish(&self, order: PublishOrder) -> Result<Published, Fault> {
+        let turn = {
+            let mut turns = self
+                .inner
+                .publishing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(order.schedule.clone()).or_default())
+        };
+        let _turn = turn.lock_owned().await;
+        let disk = self.inner.disk.clone();
+        blocking(move || publish::publish(&disk, &order)).await
+    }
+
+    /// Bytes that can still be written below the landing folder.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.inner.settings.root)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// Runs file work off the runtime's threads; a panic in a decoder is the content's fault.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Fault::new(
+            FaultClass::Content,
+            "the file work ended abnormally",
+        )),
+    }
+}

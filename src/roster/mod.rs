@@ -1,3 +1,30 @@
-//! See ARCHITECTURE.md.
+//! All schedules and all open runs: fires, catch-up, overlap, limits, errands under way. Pure.
+//!
+//! [`Roster::handle`] takes what came in and one `now`, and gives back a [`Turn`]: what to commit,
+//! whom to answer after that, which errands to start after that. [`Roster::poll_deadline`] says when
+//! it wants to be asked again though nothing came in.
 
+mod commands;
+mod dispatch;
+mod fires;
+mod inflight;
+mod mark;
 pub mod plan;
+mod queues;
+mod reports;
+#[expect(
+    clippy::module_inception,
+    reason = "the roster is what this room is about"
+)]
+mod roster;
+mod runs;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+pub use mark::{Ended, Landed, Mark, Paused};
+pub use roster::{Limits, Loaded, Roster};
+pub use turn::{
+    Answer, Command, Declared, Effect, Entry, Input, Listed, Mode, OpenRun, Refusal, Report, Saved,
+    ScheduleNow, Snapshot, Ticket, Turn,
+};

@@ -60,6 +60,11 @@ impl RunId {
         ))
     }
 
+    /// Sorts before every run of the schedule.
+    pub fn first_of(schedule: &Name) -> RunId {
+        RunId(format!("{schedule}."))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -21,6 +21,8 @@ pub enum Tree {
     Open,
     /// Creation (big-endian milliseconds), run id → nothing: for listing newest first.
     Recent,
+    /// Run id, 0, chunk number (big-endian u32) → published files.
+    File,
     /// Roster hash, 0, chunk number (big-endian u32) → property ids.
     Roster,
     /// Schedule name, 0, property (big-endian, sign flipped) → intervals of cells.
@@ -30,12 +32,13 @@ pub enum Tree {
 }
 
 impl Tree {
-    pub const ALL: [Tree; 8] = [
+    pub const ALL: [Tree; 9] = [
         Tree::Schedule,
         Tree::Run,
         Tree::Part,
         Tree::Open,
         Tree::Recent,
+        Tree::File,
         Tree::Roster,
         Tree::Coverage,
         Tree::Setting,

@@ -1,0 +1,26 @@
+//! The JSON documents of the command line and the admin API: one spelling for both.
+//!
+//! Fields are only ever added; a change of meaning is a new `schema` number. Instants are RFC 3339.
+
+mod error;
+mod event;
+mod plan;
+mod request;
+mod run;
+mod status;
+
+pub use error::{Code, Error, ErrorDocument, Problem};
+pub use event::{Event, Events};
+pub use plan::{Check, Coverage, CoverageCells, Fault, Fire, MissingSpan, Plan};
+pub use request::{ActRequest, PauseRequest, TriggerRequest};
+pub use run::{
+    Artifact, Attempt, Backfill, CheckResult, File, Part, PartCount, Run, RunDetail, RunState,
+    Runs, Triggered, Window,
+};
+pub use status::{
+    Acted, Attention, Callbacks, ConfigHealth, Credential, LandingHealth, LastRun, Level, Pause,
+    Ready, Reload, ScheduleStatus, Schedules, Status, StoreHealth,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! What the verbs say that need no daemon: `plan`, `check`; and the shape of `coverage`.
+
+use super::Window;
+use chrono::{DateTime, FixedOffset, NaiveDate};
+use serde::{Deserialize, Serialize};
+
+/// A fire to come. Counts are of what would be asked for; 0 properties: known only at fire time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fire {
+    pub schedule: String,
+    /// With the offset of the schedule's zone at that instant.
+    pub nominal_at: DateTime<FixedOffset>,
+    /// The nominal instant and its jitter.
+    pub fires_at: DateTime<FixedOffset>,
+    pub window: Window,
+    pub parts: u64,
+    pub properties: u64,
+    pub property_days: u64,
+}
+
+/// `plan`: soonest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub schema: String,
+    pub fires: Vec<Fire>,
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub file: String,
+    /// From 1; 0 if it concerns the file as a whole.
+    pub line: u64,
+    pub column: u64,
+    pub code: String,
+    pub message: String,
+    pub help: String,
+}
+
+/// `check`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    pub schema: String,
+    pub ok: bool,
+    pub faults: Vec<Fault>,
+}
+
+/// Property × day cells by their fate, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverageCells {
+    pub landed: u64,
+    pub empty: u64,
+    pub missing: u64,
+    pub failed: u64,
+    pub excluded: u64,
+    pub not_due: u64,
+}
+
+/// Days of one property, inclusive, that are not landed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingSpan {
+    pub property: i64,
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+}
+
+/// `coverage`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    pub schema: String,
+    pub schedule: String,
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+    pub cells: CoverageCells,
+    pub missing: Vec<MissingSpan>,
+}
+
+impl Plan {
+    pub fn new(fires: Vec<Fire>) -> Plan {
+        let schema = "aptiqd.plan/1".to_owned();
+        Plan { schema, fires }
+    }
+}
+
+impl Check {
+    pub fn new(faults: Vec<Fault>, ok: bool) -> Check {
+        let schema = "aptiqd.check/1".to_owned();
+        Check { schema, ok, faults }
+    }
+}

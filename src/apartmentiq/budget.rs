@@ -1,0 +1,247 @@
+//! One request budget for the credential: a token bucket that reads pass before creates.
+
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::sync::Mutex as Turnstile;
+use tokio::time::{Instant, sleep_until};
+
+/// A create that has waited this long goes before reads, so that sweeps cannot starve it.
+const CREATE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Tokens a create leaves behind, so that a status read can follow a callback at once.
+const RESERVE_FOR_READS: f64 = 2.0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Priority {
+    /// Status, list, results, cancel, properties.
+    Read,
+    Create,
+}
+
+pub(super) struct Budget {
+    bucket: Mutex<Bucket>,
+    // Fair queues: only the head of each looks at the bucket.
+    reads: Turnstile<()>,
+    creates: Turnstile<()>,
+}
+
+struct Bucket {
+    tokens: f64,
+    burst: f64,
+    per_second: f64,
+    reserve: f64,
+    /// When `tokens` was right; lies ahead while the vendor has closed the budget.
+    refilled: Instant,
+    throttled: Duration,
+    create_overdue: bool,
+}
+
+impl Budget {
+    /// Never more than `burst + 5 × requests_per_minute` in five minutes, `burst` being 5/9 of a
+    /// minute's requests: 100 at the default of 18, which is the limit seen in production.
+    pub(super) fn new(requests_per_minute: u32) -> Budget {
+        let per_minute = requests_per_minute.max(1);
+        let burst = f64::from((per_minute.saturating_mul(5) / 9).max(1));
+        Budget {
+            bucket: Mutex::new(Bucket {
+                tokens: burst,
+                burst,
+                per_second: f64::from(per_minute) / 60.0,
+                reserve: RESERVE_FOR_READS.min(burst - 1.0),
+                refilled: Instant::now(),
+                throttled: Duration::ZERO,
+                create_overdue: false,
+            }),
+            reads: Turnstile::new(()),
+            creates: Turnstile::new(()),
+        }
+    }
+
+    /// Returns when one request may be sent; first come, first served within a priority.
+    pub(super) async fn acquire(&self, priority: Priority) {
+        let since = Instant::now();
+        let _turn = match priority {
+            Priority::Read => self.reads.lock().await,
+            Priority::Create => self.creates.lock().await,
+        };
+        loop {
+            let now = Instant::now();
+            let Err(again) = self.bucket().take(priority, now, since) else {
+                return;
+            };
+            sleep_until(again).await;
+        }
+    }
+
+    /// The vendor asked for a pause: nothing is sent until it is over, and no burst follows it.
+    pub(super) fn close(&self, pause: Duration) {
+        let now = Instant::now();
+        self.bucket().close(now, pause);
+    }
+
+    /// How long the vendor has kept the budget closed, in total.
+    pub(super) fn throttled(&self) -> Duration {
+        self.bucket().throttled
+    }
+
+    /// How long the budget stays closed from now on, if it is.
+    pub(super) fn closed_for(&self) -> Option<Duration> {
+        let rest = self
+            .bucket()
+            .refilled
+            .saturating_duration_since(Instant::now());
+        (!rest.is_zero()).then_some(rest)
+    }
+
+    fn bucket(&self) -> std::sync::MutexGuard<'_, Bucket> {
+        self.bucket
+            .lock()
+            .expect("no panic while the bucket is held")
+    }
+}
+
+impl Bucket {
+    /// Takes a token, or says when to look again.
+    fn take(&mut self, priority: Priority, now: Instant, since: Instant) -> Result<(), Instant> {
+        if now < self.refilled {
+            return Err(self.refilled);
+        }
+        self.refill(now);
+        let overdue = since + CREATE_PATIENCE;
+        if priority == Priority::Create && now >= overdue {
+            self.create_overdue = true;
+        }
+        let needed = match priority {
+            Priority::Read if self.create_overdue => 2.0,
+            Priority::Read => 1.0,
+            Priority::Create if self.create_overdue => 1.0,
+            Priority::Create => 1.0 + self.reserve,
+        }
+        .min(self.burst);
+        if self.tokens >= needed {
+            self.tokens -= 1.0;
+            if priority == Priority::Create {
+                self.create_overdue = false;
+            }
+            return Ok(());
+        }
+        let wait = Duration::from_secs_f64((needed - self.tokens) / self.per_second);
+        // A hair later, so that rounding cannot make the next look come too early.
+        let again = now + wait + Duration::from_millis(1);
+        Err(match priority {
+            Priority::Create if now < overdue => again.min(overdue),
+            _ => again,
+        })
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let passed = now.duration_since(self.refilled).as_secs_f64();
+        self.tokens = (self.tokens + passed * self.per_second).min(self.burst);
+        self.refilled = now;
+    }
+
+    fn close(&mut self, now: Instant, pause: Duration) {
+        let until = now + pause;
+        if until > self.refilled {
+            self.throttled += until - self.refilled.max(now);
+            self.refilled = until;
+        }
+        self.tokens = self.tokens.min(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    async fn taken_within(budget: &Budget, priority: Priority, time: Duration) -> u32 {
+        let end = Instant::now() + time;
+        let mut taken = 0;
+        while tokio::time::timeout_at(end, budget.acquire(priority))
+            .await
+            .is_ok()
+        {
+            taken += 1;
+        }
+        taken
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn five_minutes_hold_no_more_than_the_vendor_allows() {
+        let budget = Budget::new(18);
+        let taken = taken_within(&budget, Priority::Read, Duration::from_secs(300)).await;
+        assert!((99..=100).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn creates_leave_room_for_a_read_at_once() {
+        let budget = Budget::new(18);
+        assert_eq!(
+            taken_within(&budget, Priority::Create, Duration::from_millis(1)).await,
+            8
+        );
+        let start = Instant::now();
+        budget.acquire(Priority::Read).await;
+        budget.acquire(Priority::Read).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_smallest_budget_still_lets_both_through() {
+        let budget = Budget::new(1);
+        budget.acquire(Priority::Create).await;
+        budget.acquire(Priority::Read).await;
+        budget.acquire(Priority::Create).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_without_end_cannot_starve_a_create() {
+        let budget = Arc::new(Budget::new(18));
+        for _ in 0..4 {
+            let budget = budget.clone();
+            tokio::spawn(async move {
+                loop {
+                    budget.acquire(Priority::Read).await;
+                }
+            });
+        }
+        let start = Instant::now();
+        budget.acquire(Priority::Create).await;
+        assert!(
+            start.elapsed() < Duration::from_secs(70),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_asked_for_wins_and_no_burst_follows_it() {
+        let budget = Budget::new(18);
+        budget.close(Duration::from_secs(120));
+        assert_eq!(budget.closed_for(), Some(Duration::from_secs(120)));
+        let start = Instant::now();
+        budget.acquire(Priority::Read).await;
+        assert_eq!(start.elapsed(), Duration::from_secs(120));
+        assert_eq!(
+            taken_within(&budget, Priority::Read, Duration::from_secs(1)).await,
+            0
+        );
+        // A shorter pause does not shorten a longer one, and time is counted once.
+        budget.close(Duration::from_secs(60));
+        budget.close(Duration::from_secs(10));
+        assert_eq!(budget.throttled(), Duration::from_secs(180));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_who_gives_up_waiting_blocks_nobody() {
+        let budget = Budget::new(1);
+        budget.acquire(Priority::Read).await;
+        let impatient =
+            tokio::time::timeout(Duration::from_secs(1), budget.acquire(Priority::Read));
+        assert!(impatient.await.is_err());
+        let start = Instant::now();
+        budget.acquire(Priority::Read).await;
+        assert!(start.elapsed() <= Duration::from_secs(60));
+    }
+}

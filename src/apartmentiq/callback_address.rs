@@ -1,0 +1,333 @@
+//! The address a job is given: an attempt's id under a MAC, so that a callback proves whose it is
+//! and a job in the vendor's list names its attempt.
+
+use crate::run::AttemptId;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::fmt;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// What comes between `public_url` and the token.
+pub const PATH: &str = "/cb/v1/";
+
+const TOKEN_BYTES_MAX: usize = 200;
+const MAC_BYTES: usize = 16;
+const KEY_BYTES: usize = 32;
+const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The keys of callback addresses: the first one signs, all of them verify.
+#[derive(Clone)]
+pub struct CallbackKeys {
+    keys: Vec<Hmac<Sha256>>,
+}
+
+/// Why there are no keys. Never holds what the file says.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("cannot {operation} {path}")]
+    Io {
+        operation: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("line {line} is not a key of 64 hex digits")]
+    Malformed { line: usize },
+    #[error("there is no key in it")]
+    Empty,
+    #[error("cannot draw a key from the system's random source: {0}")]
+    Random(getrandom::Error),
+}
+
+impl CallbackKeys {
+    /// One key a line, 64 hex digits, newest first; empty lines are passed over.
+    pub fn parse(text: &str) -> Result<CallbackKeys, KeyError> {
+        let mut keys = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() {
+                continue;
+            }
+            let malformed = KeyError::Malformed { line: index + 1 };
+            let key: [u8; KEY_BYTES] = decode_hex(&line.to_ascii_lowercase()).ok_or(malformed)?;
+            keys.push(keyed(&key));
+        }
+        if keys.is_empty() {
+            return Err(KeyError::Empty);
+        }
+        Ok(CallbackKeys { keys })
+    }
+
+    /// Reads the key file, or makes one with a fresh key and mode 0600, durable on return.
+    pub fn load_or_create(path: &Path) -> Result<CallbackKeys, KeyError> {
+        match read_bounded(path) {
+            Ok(text) => CallbackKeys::parse(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+            Err(source) => Err(io_error("read", path)(source)),
+        }
+    }
+
+    /// `public_url` + `/cb/v1/` + token, signed with the newest key.
+    pub fn address(&self, public_url: &str, attempt: &AttemptId) -> String {
+        let origin = public_url.trim_end_matches('/');
+        format!("{origin}{PATH}{}", self.token(attempt))
+    }
+
+    /// The last segment of an attempt's address.
+    pub fn token(&self, attempt: &AttemptId) -> String {
+        let text = attempt.to_string();
+        let mac = self.keys[0]
+            .clone()
+            .chain_update(text.as_bytes())
+            .finalize()
+            .into_bytes();
+        format!("{text}.{}", encode_hex(&mac[..MAC_BYTES]))
+    }
+
+    /// Whose token this is, if it was signed by one of the keys. The MAC is checked over the exact
+    /// text, in constant time and against every key, before anything is parsed.
+    pub fn verify(&self, token: &str) -> Option<AttemptId> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let (text, mac) = token.rsplit_once('.')?;
+        let mac: [u8; MAC_BYTES] = decode_hex(mac)?;
+        let mut genuine = false;
+        for key in &self.keys {
+            let keyed = key.clone().chain_update(text.as_bytes());
+            genuine |= keyed.verify_truncated_left(&mac).is_ok();
+        }
+        if genuine { text.parse().ok() } else { None }
+    }
+
+    /// Whose address this is, if it was signed by one of the keys, whatever its origin.
+    pub fn verify_url(&self, url: &str) -> Option<AttemptId> {
+        self.verify(token_of_url(url)?)
+    }
+}
+
+impl fmt::Debug for CallbackKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallbackKeys({} redacted)", self.keys.len())
+    }
+}
+
+/// The attempt an address of our form names. The MAC is *not* checked: this serves a rebuild whose
+/// keys are lost; where there are keys, use [`CallbackKeys::verify_url`].
+pub fn attempt_of_url(url: &str) -> Option<AttemptId> {
+    let (text, mac) = token_of_url(url)?.rsplit_once('.')?;
+    decode_hex::<MAC_BYTES>(mac)?;
+    text.parse().ok()
+}
+
+/// `text` with the MAC of every callback address in it blotted out, for logs and errors.
+pub fn without_mac(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(PATH) {
+        let (before, token) = rest.split_at(at + PATH.len());
+        clean.push_str(before);
+        let end = token
+            .find(|c: char| !c.is_ascii_alphanumeric() && !"._-%~".contains(c))
+            .unwrap_or(token.len());
+        let (token, after) = token.split_at(end);
+        // The class above is ASCII, so any cut is at a character.
+        clean.push_str(&token[..token.len().saturating_sub(2 * MAC_BYTES)]);
+        clean.push('…');
+        rest = after;
+    }
+    clean.push_str(rest);
+    clean
+}
+
+fn token_of_url(url: &str) -> Option<&str> {
+    let url = url.split(['?', '#']).next()?;
+    let at = url.rfind(PATH)?;
+    let token = &url[at + PATH.len()..];
+    (!token.is_empty() && token.len() <= TOKEN_BYTES_MAX).then_some(token)
+}
+
+fn create(path: &Path) -> Result<CallbackKeys, KeyError> {
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(KeyError::Random)?;
+    write_durably(path, &format!("{}\n", encode_hex(&key))).map_err(io_error("create", path))?;
+    Ok(CallbackKeys {
+        keys: vec![keyed(&key)],
+    })
+}
+
+/// A crash leaves either no key file or a whole one: addresses signed with half a key would be lost.
+fn write_durably(path: &Path, text: &str) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    fs::File::open(folder)?.sync_all()
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(path)?
+        .take(KEY_FILE_BYTES_MAX)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyError {
+    let path = path.to_owned();
+    move |source| KeyError::Io {
+        operation,
+        path,
+        source,
+    }
+}
+
+fn keyed(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+fn encode_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Lowercase digits only, so that there is one text per token.
+fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        _ => None,
+    };
+    let text = text.as_bytes();
+    if text.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    const OLD: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    const NEW: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
+
+    fn attempt() -> AttemptId {
+        "owned-daily.20261122T183000Z.p3.a1".parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_names_its_attempt_and_has_unreserved_characters_only() {
+        let keys = CallbackKeys::parse(NEW).unwrap();
+        let address = keys.address("https://exports.example.com/", &attempt());
+        let token = address
+            .strip_prefix("https://exports.example.com/cb/v1/")
+            .unwrap();
+        assert!(
+            token
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+        );
+        assert_eq!(keys.verify(token), Some(attempt()));
+        assert_eq!(keys.verify_url(&address), Some(attempt()));
+        assert_eq!(attempt_of_url(&format!("{address}?x=1")), Some(attempt()));
+    }
+
+    #[test]
+    fn older_keys_verify_and_the_newest_signs() {
+        let old = CallbackKeys::parse(OLD).unwrap();
+        let both = CallbackKeys::parse(&format!("{NEW}\n\n{OLD}\n")).unwrap();
+        let new = CallbackKeys::parse(NEW).unwrap();
+        assert_eq!(both.verify(&old.token(&attempt())), Some(attempt()));
+        assert_eq!(both.token(&attempt()), new.token(&attempt()));
+        assert_eq!(new.verify(&old.token(&attempt())), None);
+    }
+
+    #[test]
+    fn a_genuine_mac_over_no_attempt_is_nobodys() {
+        let keys = CallbackKeys::parse(NEW).unwrap();
+        let mac = keys.keys[0].clone().chain_update(b"hello").finalize();
+        let token = format!("hello.{}", encode_hex(&mac.into_bytes()[..MAC_BYTES]));
+        assert_eq!(keys.verify(&token), None);
+    }
+
+    #[test]
+    fn another_installations_job_is_not_ours() {
+        let theirs = CallbackKeys::parse(OLD).unwrap();
+        let ours = CallbackKeys::parse(NEW).unwrap();
+        let address = theirs.address("https://exports.example.com", &attempt());
+        assert_eq!(ours.verify_url(&address), None);
+        assert_eq!(attempt_of_url(&address), Some(attempt()));
+        assert_eq!(attempt_of_url("https://example.com/webhook"), None);
+    }
+
+    #[test]
+    fn a_broken_key_file_is_refused_without_showing_it() {
+        let fault = CallbackKeys::parse(&format!("{NEW}\nsecret")).unwrap_err();
+        assert_eq!(fault.to_string(), "line 2 is not a key of 64 hex digits");
+        assert!(matches!(CallbackKeys::parse(" \n"), Err(KeyError::Empty)));
+    }
+
+    #[test]
+    fn a_key_file_is_made_once_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("callback.key");
+        let first = CallbackKeys::load_or_create(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let second = CallbackKeys::load_or_create(&path).unwrap();
+        assert_eq!(second.verify(&first.token(&attempt())), Some(attempt()));
+        assert_eq!(format!("{first:?}"), "CallbackKeys(1 redacted)");
+    }
+
+    #[test]
+    fn no_mac_survives_in_a_message() {
+        let keys = CallbackKeys::parse(NEW).unwrap();
+        let address = keys.address("https://e.example", &attempt());
+        let mac = &address[address.len() - 32..];
+        let clean = without_mac(&format!("`{address}` refused, {address}?x"));
+        assert!(!clean.contains(mac), "{clean}");
+        assert_eq!(clean.matches("owned-daily").count(), 2);
+        assert_eq!(without_mac("nothing here"), "nothing here");
+        assert_eq!(without_mac("/cb/v1/"), "/cb/v1/…");
+    }
+
+    proptest! {
+        #[test]
+        fn any_changed_byte_is_a_forgery(at in 0usize..67, byte in 0u8..128) {
+            let keys = CallbackKeys::parse(&format!("{NEW}\n{OLD}")).unwrap();
+            let genuine = keys.token(&attempt());
+            let mut token = genuine.clone().into_bytes();
+            let at = at % token.len();
+            prop_assume!(token[at] != byte);
+            token[at] = byte;
+            let token = String::from_utf8(token).unwrap();
+            prop_assert_eq!(keys.verify(&token), None);
+        }
+
+        #[test]
+        fn any_other_text_is_a_forgery(token in "\\PC{0,240}") {
+            let keys = CallbackKeys::parse(NEW).unwrap();
+            prop_assert_eq!(keys.verify(&token), None);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The client against a raw TCP server that answers with every nastiness.

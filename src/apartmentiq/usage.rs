@@ -1,0 +1,108 @@
+//! What was asked and what the vendor said about its limits, for status and metrics.
+
+use super::budget::Budget;
+use reqwest::header::HeaderMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+const DRIFT_NOTES_MAX: usize = 32;
+
+/// A snapshot of [`super::Client::limits`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LimitsSeen {
+    /// `X-RateLimit-Limit` of the last answer that had one.
+    pub limit: Option<u64>,
+    /// The pause that is still to be kept, if the vendor asked for one.
+    pub closed_for: Option<Duration>,
+    /// All pauses asked for, together.
+    pub throttled: Duration,
+    /// The last quota refusal.
+    pub quota: Option<Quota>,
+    /// Requests since the start, by endpoint and outcome.
+    pub requests: Vec<RequestCount>,
+    /// Fields and words the vendor's contract does not know, each noted once (at most 32).
+    pub drift: Vec<String>,
+}
+
+/// The vendor's account quota as its 429 told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    pub limit: i64,
+    pub usage: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestCount {
+    /// `create`, `job`, `list`, `results`, `cancel`, `properties`, `token`.
+    pub endpoint: &'static str,
+    /// The status, or `unreachable` or `unanswered`.
+    pub code: String,
+    pub count: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Usage {
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    limit: Option<u64>,
+    quota: Option<Quota>,
+    requests: BTreeMap<(&'static str, String), u64>,
+    drift: BTreeSet<String>,
+}
+
+impl Usage {
+    pub(super) fn count(&self, endpoint: &'static str, code: String) {
+        *self.seen().requests.entry((endpoint, code)).or_default() += 1;
+    }
+
+    pub(super) fn note_headers(&self, headers: &HeaderMap) {
+        let limit = headers.get("x-ratelimit-limit");
+        if let Some(limit) = limit.and_then(|v| v.to_str().ok()?.trim().parse().ok()) {
+            self.seen().limit = Some(limit);
+        }
+    }
+
+    pub(super) fn note_quota(&self, quota: Quota) {
+        self.seen().quota = Some(quota);
+    }
+
+    /// Logs the first sighting of something the contract does not know.
+    pub(super) fn note_drift(&self, notes: Vec<String>) {
+        if notes.is_empty() {
+            return;
+        }
+        let mut seen = self.seen();
+        for note in notes {
+            if seen.drift.len() < DRIFT_NOTES_MAX && seen.drift.insert(note.clone()) {
+                tracing::warn!(note, "the vendor's answer has something unknown");
+            }
+        }
+    }
+
+    pub(super) fn snapshot(&self, budget: &Budget) -> LimitsSeen {
+        let seen = self.seen();
+        let requests = seen.requests.iter();
+        LimitsSeen {
+            limit: seen.limit,
+            closed_for: budget.closed_for(),
+            throttled: budget.throttled(),
+            quota: seen.quota,
+            requests: requests
+                .map(|((endpoint, code), count)| RequestCount {
+                    endpoint,
+                    code: code.clone(),
+                    count: *count,
+                })
+                .collect(),
+            drift: seen.drift.iter().cloned().collect(),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("no panic while counters are held")
+    }
+}

@@ -1,0 +1,50 @@
+//! `retry`: the same run, new attempts for its failed parts.
+
+use super::exit::{Exit, Outcome};
+use super::{Context, encode, wait};
+use crate::admin::view::{ActRequest, Acted};
+
+/// New attempts for the failed parts of a run that has ended; what is fetched is not asked for again
+#[derive(clap::Args)]
+#[command(before_help = "Examples:
+  aptiqd retry owned-daily.20261122T183000Z --wait
+  aptiqd retry owned-daily.20261122T183000Z --dry-run")]
+pub struct Args {
+    /// The run's id, as `runs` lists it
+    run: String,
+    /// Stay until it has ended, and exit as it did
+    #[arg(long)]
+    wait: bool,
+    /// Only say what it would do
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
+}
+
+pub async fn perform(args: Args, context: &Context) -> Outcome {
+    let client = context.client().await?;
+    let path = format!("/api/v1/runs/{}/retry", encode(&args.run));
+    let dry_run = args.dry_run;
+    let mut acted: Acted = client.act(&path, &ActRequest { dry_run }).await?;
+    let console = &context.console;
+    let Some(run) = acted.run.clone() else {
+        console.document(&acted);
+        return Ok(Exit::Done);
+    };
+    if args.wait {
+        let ended = wait::until_ended(&client, &run.id, console).await?;
+        if console.is_json() {
+            acted.run = Some(ended.clone());
+            console.document(&acted);
+        }
+        return wait::outcome(&ended, console);
+    }
+    let open = run.parts.total.saturating_sub(run.parts.done);
+    if console.is_json() {
+        console.document(&acted);
+    } else if dry_run {
+        console.say(&format!("would try {open} parts of {} again\n", run.id));
+    } else {
+        console.say(&format!("{} tries {open} parts again\n", run.id));
+    }
+    Ok(Exit::Done)
+}

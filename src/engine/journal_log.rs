@@ -1,0 +1,43 @@
+//! One log line a journalled event: INFO when a state changed, WARN when an attempt was lost, ERROR
+//! when a person must act.
+
+use crate::roster::Entry;
+use serde_json::Value;
+
+pub(super) fn entry(entry: &Entry) {
+    let text = |name: &str| entry.body.get(name).and_then(Value::as_str);
+    let event = text("event").unwrap_or_default();
+    let schedule = entry.schedule.as_deref().unwrap_or_default();
+    let run = entry.run.as_deref().unwrap_or_default();
+    let part = entry.body.get("part").and_then(Value::as_u64);
+    let attempt = entry.body.get("attempt").and_then(Value::as_u64);
+    let job = text("job_id");
+    let detail = detail(&entry.body);
+    match event {
+        "callback_heard" | "job_not_found" | "job_checked" | "cancel_settled" => {
+            tracing::debug!(event, schedule, run, part, attempt, job, "{event}{detail}");
+        }
+        "submit_unsent" | "submit_refused" | "submit_unanswered" | "fetch_broken"
+        | "publish_broken" | "properties_unknown" | "job_absent" | "list_broken"
+        | "check_broken" | "cancel_broken" | "second_job_seen" | "clock_stepped_back"
+        | "fires_skipped" => {
+            tracing::warn!(event, schedule, run, part, attempt, job, "{event}{detail}");
+        }
+        "deadline_passed" => {
+            tracing::error!(event, schedule, run, "{event}{detail}");
+        }
+        _ => tracing::info!(event, schedule, run, part, attempt, job, "{event}{detail}"),
+    }
+}
+
+fn detail(body: &Value) -> String {
+    let known = ["event", "part", "attempt", "job_id"];
+    let Some(fields) = body.as_object() else { return String::new() };
+    fields
+        .iter()
+        .filter(|(name, value)| !known.contains(&name.as_str()) && !value.is_null())
+        .fold(String::new(), |text, (name, value)| match value {
+            Value::String(word) => text + &format!(" {name}=\"{word}\""),
+            other => text + &format!(" {name}={other}"),
+        })
+}

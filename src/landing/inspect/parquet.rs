@@ -1,0 +1,365 @@
+//! Parquet, by row groups, after the last byte: the footer against the bytes, every page unpacked,
+//! the columns that matter read value by value.
+
+use super::content;
+use super::datum::Datum;
+use super::facts::Facts;
+use super::tally::Tally;
+use crate::landing::disk::disk_fault;
+use crate::landing::manifest::Column;
+use crate::run::Fault;
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
+use parquet::column::page::Page;
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::DataType;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::reader::{FileReader, RowGroupReader};
+use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
+use std::borrow::Cow;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// Rows read at a time.
+const BATCH: usize = 4096;
+/// A footer or a row group beyond these is hostile, not large.
+const FOOTER_MAX: u32 = 64 << 20;
+const GROUP_ROWS_MAX: i64 = 1 << 25;
+const COLUMNS_MAX: usize = 16_384;
+
+pub(in crate::landing) fn corrupt(error: &ParquetError) -> Fault {
+    content(format!("the Parquet file is corrupt: {error}"))
+}
+
+/// Decoders may panic on hostile bytes; that is the file's fault, not the daemon's.
+pub(in crate::landing) fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(content("the Parquet file is corrupt: its decoder gave up")))
+}
+
+pub(super) fn inspect(path: &Path, mut tally: Tally) -> Result<(Facts, Vec<u64>), Fault> {
+    guarded(move || {
+        let reader = open(path)?;
+        let schema = reader.metadata().file_metadata().schema_descr();
+        let columns = route_columns(schema, tally.slots.names());
+        for (slot, column) in columns.iter().enumerate() {
+            if column.is_some() {
+                tally.declare(slot);
+            }
+        }
+        for index in 0..reader.num_row_groups() {
+            let group = reader
+                .get_row_group(index)
+                .map_err(|error| corrupt(&error))?;
+            for column in 0..group.num_columns() {
+                unpack(group.as_ref(), column)?;
+            }
+            rows(group.as_ref(), &columns, |row| tally.row(|slot| row(slot)))?;
+        }
+        let described = describe(schema);
+        Ok(tally.finish(described))
+    })
+}
+
+/// Opens a file whose footer agrees with its length.
+pub(in crate::landing) fn open(path: &Path) -> Result<SerializedFileReader<File>, Fault> {
+    let file = File::open(path).map_err(|error| disk_fault("open", path, &error))?;
+    let length = file
+        .metadata()
+        .map_err(|error| disk_fault("read", path, &error))?
+        .len();
+    footer_length(&file, length)?;
+    let reader = SerializedFileReader::new(file).map_err(|error| corrupt(&error))?;
+    agree(reader.metadata(), length)?;
+    Ok(reader)
+}
+
+/// The declared length of the footer is bounded before anything is allocated for it.
+fn footer_length(file: &File, length: u64) -> Result<(), Fault> {
+    use std::os::unix::fs::FileExt;
+    let cut = || content("the Parquet file is cut short: it does not end with a footer");
+    let mut tail = [0; 8];
+    let at = length.checked_sub(8).ok_or_else(cut)?;
+    file.read_exact_at(&mut tail, at).map_err(|_| cut())?;
+    let [a, b, c, d, magic @ ..] = tail;
+    let declared = u32::from_le_bytes([a, b, c, d]);
+    if magic != *b"PAR1" || u64::from(declared) + 12 > length {
+        return Err(cut());
+    }
+    if declared > FOOTER_MAX {
+        return Err(content(format!(
+            "the Parquet footer claims {declared} bytes"
+        )));
+    }
+    Ok(())
+}
+
+fn agree(metadata: &ParquetMetaData, length: u64) -> Result<(), Fault> {
+    let wrong = |what: &str| {
+        Err(content(format!(
+            "the Parquet footer contradicts the file: {what}"
+        )))
+    };
+    let columns = metadata.file_metadata().schema_descr().num_columns();
+    if columns == 0 || columns > COLUMNS_MAX {
+        return wrong(&format!("{columns} columns"));
+    }
+    let mut rows = 0i64;
+    for group in metadata.row_groups() {
+        if group.num_rows() < 0 || group.num_rows() > GROUP_ROWS_MAX {
+            return wrong(&format!("a row group of {} rows", group.num_rows()));
+        }
+        rows = rows.saturating_add(group.num_rows());
+        for chunk in group.columns() {
+            let start = chunk
+                .dictionary_page_offset()
+                .unwrap_or(chunk.data_page_offset());
+            let start = start.min(chunk.data_page_offset());
+            let end = start.checked_add(chunk.compressed_size());
+            let inside = start >= 4
+                && chunk.compressed_size() >= 0
+                && end.is_some_and(|end| end.unsigned_abs() <= length);
+            if !inside {
+                return wrong("a column chunk outside of it");
+            }
+            let flat = chunk.column_descr().max_rep_level() == 0;
+            if flat && chunk.num_values() != group.num_rows() {
+                return wrong("a column with another number of values than rows");
+            }
+        }
+    }
+    if rows != metadata.file_metadata().num_rows() {
+        return wrong("the rows of its row groups do not add up");
+    }
+    Ok(())
+}
+
+/// Unpacks every page of a column chunk and counts its values.
+fn unpack(group: &dyn RowGroupReader, column: usize) -> Result<(), Fault> {
+    let mut pages = group
+        .get_column_page_reader(column)
+        .map_err(|error| corrupt(&error))?;
+    let mut values = 0;
+    while let Some(page) = pages.get_next_page().map_err(|error| corrupt(&error))? {
+        values += match page {
+            Page::DictionaryPage { .. } => 0,
+            data => i64::from(data.num_values()),
+        };
+    }
+    let chunk = group.metadata().column(column);
+    if values == chunk.num_values() {
+        return Ok(());
+    }
+    let name = chunk.column_path().string();
+    Err(content(format!(
+        "the Parquet file is corrupt: column `{name}` has {values} values of {}",
+        chunk.num_values()
+    )))
+}
+
+/// Leaf columns by name, as far as the file has them; repeated ones say nothing about a row.
+pub(in crate::landing) fn route_columns(
+    schema: &SchemaDescriptor,
+    names: &[String],
+) -> Vec<Option<usize>> {
+    let leaf = |name: &String| {
+        let named = |column: &std::sync::Arc<ColumnDescriptor>| {
+            column.max_rep_level() == 0 && column.path().string() == *name
+        };
+        schema.columns().iter().position(named)
+    };
+    names.iter().map(leaf).collect()
+}
+
+/// Reads the given columns of a row group in step and hands out each row.
+pub(in crate::landing) fn rows(
+    group: &dyn RowGroupReader,
+    columns: &[Option<usize>],
+    mut each: impl FnMut(&dyn Fn(usize) -> Datum<'static>),
+) -> Result<(), Fault> {
+    let mut leaves: Vec<usize> = columns.iter().flatten().copied().collect();
+    leaves.sort_unstable();
+    leaves.dedup();
+    let mut readers = Vec::with_capacity(leaves.len());
+    for &leaf in &leaves {
+        readers.push(
+            group
+                .get_column_reader(leaf)
+                .map_err(|error| corrupt(&error))?,
+        );
+    }
+    let place: Vec<Option<usize>> = columns
+        .iter()
+        .map(|column| column.and_then(|leaf| leaves.iter().position(|known| *known == leaf)))
+        .collect();
+    let mut remaining = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
+    while remaining > 0 {
+        let wanted = remaining.min(BATCH);
+        let mut batches = Vec::with_capacity(readers.len());
+        for (reader, leaf) in readers.iter_mut().zip(&leaves) {
+            batches.push(batch(reader, group.metadata(), *leaf, wanted)?);
+        }
+        for row in 0..wanted {
+            each(&|slot| place[slot].map_or(Datum::Absent, |at| batches[at][row].clone()));
+        }
+        remaining -= wanted;
+    }
+    Ok(())
+}
+
+fn batch(
+    reader: &mut ColumnReader,
+    group: &RowGroupMetaData,
+    leaf: usize,
+    wanted: usize,
+) -> Result<Vec<Datum<'static>>, Fault> {
+    let descriptor = group.schema_descr().column(leaf);
+    let meaning = Meaning::of(&descriptor);
+    let text = |bytes: &[u8]| Datum::Text(Cow::Owned(bytes.to_vec()));
+    match reader {
+        ColumnReader::BoolColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| Datum::Bool(*v))
+        }
+        ColumnReader::Int32ColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| meaning.datum(i64::from(*v)))
+        }
+        ColumnReader::Int64ColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| meaning.datum(*v))
+        }
+        ColumnReader::Int96ColumnReader(typed) => read(typed, &descriptor, wanted, |v| {
+            // The third word is a Julian day; 2440588 is 1970-01-01.
+            let julian = i64::from(v.data()[2]) - 2_440_588;
+            Datum::Day(i32::try_from(julian).unwrap_or(i32::MAX))
+        }),
+        ColumnReader::FloatColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| Datum::Float(f64::from(*v)))
+        }
+        ColumnReader::DoubleColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| Datum::Float(*v))
+        }
+        ColumnReader::ByteArrayColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| text(v.data()))
+        }
+        ColumnReader::FixedLenByteArrayColumnReader(typed) => {
+            read(typed, &descriptor, wanted, |v| text(v.data()))
+        }
+    }
+}
+
+fn read<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    descriptor: &ColumnDescriptor,
+    wanted: usize,
+    datum: impl Fn(&T::T) -> Datum<'static>,
+) -> Result<Vec<Datum<'static>>, Fault> {
+    let mut values = Vec::with_capacity(wanted);
+    let mut levels = Vec::new();
+    let (mut records, full) = (0, descriptor.max_def_level());
+    while records < wanted {
+        let (more, _, _) = reader
+            .read_records(wanted - records, Some(&mut levels), None, &mut values)
+            .map_err(|error| corrupt(&error))?;
+        if more == 0 {
+            return Err(content(
+                "the Parquet file is corrupt: a column ends before its rows do",
+            ));
+        }
+        records += more;
+    }
+    if full == 0 {
+        return Ok(values.iter().map(datum).collect());
+    }
+    let mut values = values.iter();
+    let mut next = |level: &i16| {
+        if *level < full {
+            return Datum::Null;
+        }
+        values.next().map_or(Datum::Null, &datum)
+    };
+    Ok(levels.iter().map(&mut next).collect())
+}
+
+/// What the integers of a column stand for.
+#[derive(Clone, Copy)]
+enum Meaning {
+    Number,
+    Day,
+    /// A moment in so many ticks a day.
+    Moment(i64),
+    /// A decimal with so many digits behind the point.
+    Decimal(i32),
+}
+
+const DAY: i64 = 24 * 3600;
+
+impl Meaning {
+    fn of(column: &ColumnDescriptor) -> Meaning {
+        match column.logical_type_ref() {
+            Some(LogicalType::Date) => return Meaning::Day,
+            Some(LogicalType::Timestamp(moment)) => {
+                return Meaning::Moment(match moment.unit {
+                    TimeUnit::MILLIS => DAY * 1_000,
+                    TimeUnit::MICROS => DAY * 1_000_000,
+                    TimeUnit::NANOS => DAY * 1_000_000_000,
+                });
+            }
+            Some(LogicalType::Decimal(decimal)) => return Meaning::Decimal(decimal.scale),
+            _ => {}
+        }
+        match column.converted_type() {
+            ConvertedType::DATE => Meaning::Day,
+            ConvertedType::TIMESTAMP_MILLIS => Meaning::Moment(DAY * 1_000),
+            ConvertedType::TIMESTAMP_MICROS => Meaning::Moment(DAY * 1_000_000),
+            ConvertedType::DECIMAL => Meaning::Decimal(column.type_scale()),
+            _ => Meaning::Number,
+        }
+    }
+
+    fn datum(self, value: i64) -> Datum<'static> {
+        let day = |day: i64| Datum::Day(i32::try_from(day).unwrap_or(i32::MAX));
+        match self {
+            Meaning::Number | Meaning::Decimal(0) => Datum::Int(value),
+            Meaning::Day => day(value),
+            Meaning::Moment(ticks) => day(value.div_euclid(ticks)),
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "compared with a bound, not kept"
+            )]
+            Meaning::Decimal(scale) => Datum::Float(value as f64 / 10f64.powi(scale)),
+        }
+    }
+}
+
+/// Leaf columns with their types, in words that change when the type does.
+fn describe(schema: &SchemaDescriptor) -> Vec<Column> {
+    let columns = schema.columns().iter().map(|column| {
+        let physical: Physical = column.physical_type();
+        let mut kind = format!("{physical:?}").to_lowercase();
+        if let Some(logical) = logical(column) {
+            kind = format!("{kind} {logical}");
+        }
+        Column {
+            name: column.path().string(),
+            kind,
+        }
+    });
+    columns.collect()
+}
+
+fn logical(column: &ColumnDescriptor) -> Option<String> {
+    let name = match column.logical_type_ref() {
+        Some(LogicalType::Timestamp(moment)) => format!("timestamp {:?}", moment.unit),
+        Some(LogicalType::Decimal(of)) => format!("decimal({},{})", of.precision, of.scale),
+        Some(LogicalType::Integer(of)) => {
+            format!("{}int{}", if of.is_signed { "" } else { "u" }, of.bit_width)
+        }
+        Some(other) => format!("{other:?}"),
+        None => match column.converted_type() {
+            ConvertedType::NONE => return None,
+            converted => format!("{converted:?}"),
+        },
+    };
+    Some(name.to_lowercase())
+}

@@ -1,0 +1,81 @@
+//! The names below the landing folder.
+
+use super::Error;
+use crate::run::{PartNumber, RunId};
+use crate::schedule::{Format, Name};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Staging that nobody touched for so long belongs to no run that could still want it.
+const STALE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// Makes the four folders and proves that files can be made in them.
+pub(super) fn prepare(root: &Path) -> Result<(), Error> {
+    let failed = |operation, path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io {
+            operation,
+            path,
+            source,
+        }
+    };
+    for folder in ["data", "meta", "raw", "staging"] {
+        let path = root.join(folder);
+        fs::create_dir_all(&path).map_err(failed("make", &path))?;
+    }
+    let probe = root.join("staging").join(".probe");
+    fs::write(&probe, b"").map_err(failed("write", &probe))?;
+    fs::remove_file(&probe).map_err(failed("remove", &probe))?;
+    sweep(&root.join("staging"));
+    Ok(())
+}
+
+/// Removes left-overs of runs long gone; what cannot be removed is left for the next start.
+fn sweep(staging: &Path) {
+    let Ok(entries) = fs::read_dir(staging) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+            .and_then(|modified| SystemTime::now().duration_since(modified).ok());
+        if entry.file_name() != "quarantine" && age.is_some_and(|age| age > STALE) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// `raw/SCHEDULE/RUN/part-0001.csv`, below the root.
+pub(super) fn raw(schedule: &Name, run: &RunId, part: PartNumber, format: Format) -> String {
+    format!("raw/{schedule}/{run}/part-{part:04}.{}", format.as_str())
+}
+
+/// `data/SCHEDULE/KEY/SCHEDULE.csv`, below the root.
+pub(super) fn data(schedule: &Name, key: &str, format: Format) -> String {
+    format!("data/{schedule}/{key}/{schedule}.{}", format.as_str())
+}
+
+pub(super) fn meta(root: &Path, schedule: &Name) -> PathBuf {
+    root.join("meta").join(schedule.as_str())
+}
+
+pub(super) fn manifest(root: &Path, schedule: &Name, key: &str) -> PathBuf {
+    meta(root, schedule).join(format!("{key}.json"))
+}
+
+/// The working folder of a run.
+pub(super) fn staging(root: &Path, run: &RunId) -> PathBuf {
+    root.join("staging").join(run.as_str())
+}
+
+pub(super) fn quarantine(root: &Path, run: &RunId) -> PathBuf {
+    root.join("staging").join("quarantine").join(run.as_str())
+}
+
+/// A file of one part in the run's working folder.
+pub(super) fn staged(root: &Path, run: &RunId, part: PartNumber, kind: &str) -> PathBuf {
+    staging(root, run).join(format!("part-{part:04}.{kind}"))
+}

@@ -1,0 +1,237 @@
+//! Parquet: whole row groups are appended as they are; those of several outputs are cut by row.
+
+use super::columns::split_column;
+use super::{Merged, Pass, Sink, Source, Take};
+use crate::landing::inspect::{
+    Slots, content, corrupt, guarded, open_parquet, parquet_rows, route_columns,
+};
+use crate::run::Fault;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::file::writer::SerializedFileWriter;
+use std::fs::File;
+use std::sync::Arc;
+
+type Writers = Vec<Option<SerializedFileWriter<Sink>>>;
+
+/// A row that no output of this pass wants.
+pub(super) const NOWHERE: u16 = u16::MAX;
+
+pub(super) fn merge(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
+    guarded(|| {
+        let mut writers: Writers = pass.range.clone().map(|_| None).collect();
+        let mut rows = vec![0u64; pass.range.len()];
+        let mut first: Option<Arc<ParquetMetaData>> = None;
+        for source in pass.sources() {
+            let reader = open_parquet(&source.path)?;
+            let model = first.get_or_insert_with(|| Arc::new(reader.metadata().clone()));
+            let ours = reader.metadata().file_metadata().schema_descr();
+            if model.file_metadata().schema_descr().columns() != ours.columns() {
+                return Err(content("the files to be merged have different columns"));
+            }
+            let model = Arc::clone(model);
+            for index in 0..reader.num_row_groups() {
+                let routes = routes(pass, source, &reader, index)?;
+                put_group(
+                    pass,
+                    &mut writers,
+                    &mut rows,
+                    &model,
+                    source,
+                    &reader,
+                    index,
+                    &routes,
+                )?;
+            }
+        }
+        writers
+            .into_iter()
+            .zip(rows)
+            .map(|(writer, rows)| {
+                let Some(writer) = writer else {
+                    return Ok(None);
+                };
+                let mut sink = writer.into_inner().map_err(|error| corrupt(&error))?;
+                sink.rows = rows;
+                sink.finish(pass.disk)
+            })
+            .collect()
+    })
+}
+
+/// Where the rows of a row group go.
+enum Routes {
+    One(Option<usize>),
+    Many(Vec<u16>),
+}
+
+fn routes(
+    pass: &Pass,
+    source: &Source,
+    reader: &SerializedFileReader<File>,
+    index: usize,
+) -> Result<Routes, Fault> {
+    let route = match &source.take {
+        Take::Whole(output) => return Ok(Routes::One(pass.here(Some(*output)))),
+        Take::Routed(route) => route,
+    };
+    let group = reader
+        .get_row_group(index)
+        .map_err(|error| corrupt(&error))?;
+    let names = &pass.slots.names()[..2];
+    let columns = route_columns(reader.metadata().file_metadata().schema_descr(), names);
+    let mut places = Vec::new();
+    parquet_rows(group.as_ref(), &columns, |row| {
+        let at = pass.here(route(&row(Slots::PROPERTY), &row(Slots::DATE)));
+        places.push(at.and_then(|at| u16::try_from(at).ok()).unwrap_or(NOWHERE));
+    })?;
+    let first = places.first().copied().unwrap_or(NOWHERE);
+    if places.iter().all(|place| *place == first) {
+        return Ok(Routes::One(
+            (first != NOWHERE).then_some(usize::from(first)),
+        ));
+    }
+    Ok(Routes::Many(places))
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one row group's whole surroundings"
+)]
+fn put_group(
+    pass: &Pass,
+    writers: &mut Writers,
+    rows: &mut [u64],
+    model: &ParquetMetaData,
+    source: &Source,
+    reader: &SerializedFileReader<File>,
+    index: usize,
+    routes: &Routes,
+) -> Result<(), Fault> {
+    let wanted: Vec<usize> = match routes {
+        Routes::One(at) => at.iter().copied().collect(),
+        Routes::Many(places) => (0..pass.range.len())
+            .filter(|at| places.iter().any(|place| usize::from(*place) == *at))
+            .collect(),
+    };
+    for &at in &wanted {
+        if writers[at].is_none() {
+            writers[at] = Some(begin(pass, at, model)?);
+        }
+    }
+    match routes {
+        Routes::One(Some(at)) => {
+            let count = reader.metadata().row_group(index).num_rows();
+            rows[*at] += count.unsigned_abs();
+            match &mut writers[*at] {
+                Some(writer) if count > 0 => append(writer, source, reader, index),
+                _ => Ok(()),
+            }
+        }
+        Routes::One(None) => Ok(()),
+        Routes::Many(places) => {
+            for place in places.iter().filter(|place| **place != NOWHERE) {
+                rows[usize::from(*place)] += 1;
+            }
+            split(writers, &wanted, reader, index, places)
+        }
+    }
+}
+
+/// Small pages and dictionaries: a split writes many files at a time.
+fn properties() -> WriterPropertiesPtr {
+    Arc::new(
+        WriterProperties::builder()
+            .set_created_by("aptiqd".to_owned())
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_data_page_size_limit(128 << 10)
+            .set_dictionary_page_size_limit(128 << 10)
+            .set_offset_index_disabled(true)
+            .build(),
+    )
+}
+
+fn begin(
+    pass: &Pass,
+    at: usize,
+    model: &ParquetMetaData,
+) -> Result<SerializedFileWriter<Sink>, Fault> {
+    let schema = model.file_metadata().schema_descr().root_schema_ptr();
+    let mut writer = SerializedFileWriter::new(pass.sink(at)?, schema, properties())
+        .map_err(|error| corrupt(&error))?;
+    for pair in model
+        .file_metadata()
+        .key_value_metadata()
+        .into_iter()
+        .flatten()
+    {
+        writer.append_key_value_metadata(pair.clone());
+    }
+    Ok(writer)
+}
+
+fn append(
+    writer: &mut SerializedFileWriter<Sink>,
+    source: &Source,
+    reader: &SerializedFileReader<File>,
+    index: usize,
+) -> Result<(), Fault> {
+    let file = File::open(&source.path)
+        .map_err(|error| crate::landing::disk::disk_fault("open", &source.path, &error))?;
+    let group = reader.metadata().row_group(index);
+    let appended = (|| {
+        let mut out = writer.next_row_group()?;
+        for chunk in group.columns() {
+            let close = ColumnCloseResult {
+                bytes_written: chunk.compressed_size().unsigned_abs(),
+                rows_written: group.num_rows().unsigned_abs(),
+                metadata: chunk.clone(),
+                bloom_filter: None,
+                column_index: None,
+                offset_index: None,
+            };
+            out.append_column(&file, close)?;
+        }
+        out.close().map(|_| ())
+    })();
+    appended.map_err(|error| corrupt(&error))
+}
+
+fn split(
+    writers: &mut Writers,
+    wanted: &[usize],
+    reader: &SerializedFileReader<File>,
+    index: usize,
+    places: &[u16],
+) -> Result<(), Fault> {
+    let group = reader
+        .get_row_group(index)
+        .map_err(|error| corrupt(&error))?;
+    // Where each output stands among those that take rows of this group.
+    let mut rank = vec![NOWHERE; writers.len()];
+    for (position, at) in wanted.iter().enumerate() {
+        rank[*at] = u16::try_from(position).unwrap_or(NOWHERE);
+    }
+    let mut outs = Vec::with_capacity(wanted.len());
+    for (at, writer) in writers.iter_mut().enumerate() {
+        if let Some(writer) = writer
+            && wanted.contains(&at)
+        {
+            outs.push(writer.next_row_group().map_err(|error| corrupt(&error))?);
+        }
+    }
+    let ranked: Vec<u16> = places
+        .iter()
+        .map(|place| rank.get(usize::from(*place)).copied().unwrap_or(NOWHERE))
+        .collect();
+    for column in 0..group.num_columns() {
+        split_column(group.as_ref(), column, &mut outs, &ranked)?;
+    }
+    outs.into_iter()
+        .try_for_each(|out| out.close().map(|_| ()))
+        .map_err(|error| corrupt(&error))
+}

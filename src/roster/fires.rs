@@ -1,0 +1,345 @@
+//! Fires become decisions: every one a run or a recorded skip, never silence (law 9).
+
+use super::runs::roster_hash;
+use super::{Mark, Roster, Saved, Turn};
+use crate::run::{Event, Run, RunId, RunState, Source, Terms, Trigger};
+use crate::schedule::{CatchUpMode, Name, Overlap, Properties, Schedule, Window};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+use std::sync::Arc;
+
+/// A fire that is decided later than this is caught up, not fired.
+const LATE: TimeDelta = TimeDelta::seconds(60);
+/// Fires decided at once; the rest of a very long absence is summed up in one event.
+const DECIDED_MAX: usize = 10_000;
+
+impl Roster {
+    /// Decides every fire that is due.
+    pub(super) fn poll_fires(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
+        while let Some((at, name)) = self.fires.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.fires.pop_first();
+            let Some(schedule) = self
+                .schedules
+                .get(&name)
+                .map(|known| Arc::clone(&known.schedule))
+            else {
+                continue;
+            };
+            self.decide(&schedule, now, turn);
+            self.plan_next_fire(&name);
+        }
+    }
+
+    /// Puts the schedule's next undecided fire into the agenda.
+    pub(super) fn plan_next_fire(&mut self, name: &Name) {
+        self.fires.retain(|(_, other)| other != name);
+        let Some(known) = self.schedules.get_mut(name) else {
+            return;
+        };
+        let Some(mark) = self.marks.get(name) else {
+            return;
+        };
+        known.next = known
+            .schedule
+            .cadence
+            .next(mark.decided_through)
+            .map(|nominal| (nominal, known.schedule.fires_at(nominal)));
+        if let Some((_, fires_at)) = known.next {
+            self.fires.insert((fires_at, name.clone()));
+        }
+    }
+
+    pub(super) fn decide_now(
+        &mut self,
+        schedule: &Arc<Schedule>,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        self.decide(schedule, now, turn);
+        self.plan_next_fire(&schedule.name);
+    }
+
+    fn decide(&mut self, schedule: &Arc<Schedule>, now: DateTime<Utc>, turn: &mut Turn) {
+        let Some(mark) = self.marks.get(&schedule.name).cloned() else {
+            return;
+        };
+        let (mut missed, forgotten) = undecided(schedule, &mark, now);
+        let Some(&last) = missed.last() else { return };
+        if forgotten > 0 {
+            let body = json!({"event": "fires_skipped", "reason": "too_old", "count": forgotten});
+            self.note_schedule(&schedule.name, body, turn);
+        }
+        if let Some(mark) = self.marks.get_mut(&schedule.name) {
+            mark.decided_through = last;
+        }
+        self.touch_mark(&schedule.name);
+        if !schedule.enabled || mark.paused.is_some() {
+            let reason = if schedule.enabled {
+                "paused"
+            } else {
+                "disabled"
+            };
+            for nominal in missed {
+                self.skip(schedule, nominal, reason, now, turn);
+            }
+            return;
+        }
+        let on_time = missed.pop_if(|nominal| now - schedule.fires_at(*nominal) <= LATE);
+        self.catch_up(schedule, missed, now, turn);
+        if let Some(nominal) = on_time {
+            let window = window_of(schedule, nominal);
+            self.fire(schedule, nominal, window, Trigger::Cron, now, turn);
+        }
+    }
+
+    fn catch_up(
+        &mut self,
+        schedule: &Arc<Schedule>,
+        missed: Vec<DateTime<Utc>>,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        let policy = schedule.catch_up;
+        let max_age = TimeDelta::from_std(policy.max_age).unwrap_or(TimeDelta::MAX);
+        let (old, mut young): (Vec<_>, Vec<_>) = missed
+            .into_iter()
+            .partition(|nominal| now - *nominal > max_age);
+        for nominal in old {
+            self.skip(schedule, nominal, "too_old", now, turn);
+        }
+        let Some(&latest) = young.last() else { return };
+        let (kept, left, reason): (Vec<_>, Vec<_>, _) = match policy.mode {
+            CatchUpMode::None => (Vec::new(), young, "missed"),
+            CatchUpMode::Latest => (vec![latest], young.split_off_all_but_last(), "superseded"),
+            CatchUpMode::Coalesce => {
+                let window = young
+                    .iter()
+                    .map(|nominal| window_of(schedule, *nominal))
+                    .reduce(Window::union)
+                    .unwrap_or_else(|| window_of(schedule, latest));
+                for nominal in young.split_off_all_but_last() {
+                    self.skip(schedule, nominal, "coalesced", now, turn);
+                }
+                self.fire(schedule, latest, window, Trigger::CatchUp, now, turn);
+                return;
+            }
+            CatchUpMode::All => {
+                let keep = (policy.max_runs as usize).min(young.len());
+                let kept = young.split_off(young.len() - keep);
+                (kept, young, "over_count")
+            }
+        };
+        for nominal in left {
+            self.skip(schedule, nominal, reason, now, turn);
+        }
+        for nominal in kept {
+            let window = window_of(schedule, nominal);
+            self.fire(schedule, nominal, window, Trigger::CatchUp, now, turn);
+        }
+    }
+
+    /// A fire that shall run, unless the overlap rule forbids it.
+    fn fire(
+        &mut self,
+        schedule: &Arc<Schedule>,
+        nominal: DateTime<Utc>,
+        window: Window,
+        trigger: Trigger,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        let (active, waiting) = self.open_of(&schedule.name);
+        let busy = active.is_some() || waiting > 0;
+        match schedule.overlap {
+            Overlap::Skip if busy => return self.skip(schedule, nominal, "overlap", now, turn),
+            Overlap::Queue if waiting > 0 && trigger == Trigger::Cron => {
+                return self.skip(schedule, nominal, "overlap", now, turn);
+            }
+            Overlap::CancelOther if busy => self.cancel_others(&schedule.name, nominal, now, turn),
+            _ => {}
+        }
+        let id = RunId::of_fire(&schedule.name, nominal);
+        let run = self.new_run(schedule, id, trigger, nominal, window, now);
+        self.adopt_new(run, turn);
+    }
+
+    fn cancel_others(
+        &mut self,
+        name: &Name,
+        nominal: DateTime<Utc>,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        let others: Vec<RunId> = self.competing(name).map(|run| run.id.clone()).collect();
+        for id in others {
+            if self.inflight.publishes_run(&id) {
+                continue;
+            }
+            let reason = format!("superseded by the fire of {}", nominal.to_rfc3339());
+            // Cancelling a run that ended a moment ago changes nothing.
+            let _ = self.apply(&id, &Event::CancelledByOperator { reason }, now, turn);
+        }
+    }
+
+    /// Open runs of the schedule that stand in each other's way; backfills do not.
+    pub(super) fn competing<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Run> {
+        let from = RunId::first_of(name);
+        self.runs
+            .range(from..)
+            .map(|(_, run)| run)
+            .take_while(move |run| run.schedule == *name)
+            .filter(|run| !run.state.is_terminal() && run.trigger != Trigger::Backfill)
+    }
+
+    /// The run that is active, if one is, and how many wait.
+    pub(super) fn open_of(&self, name: &Name) -> (Option<RunId>, usize) {
+        let active = self
+            .competing(name)
+            .find(|run| run.state != RunState::Queued)
+            .map(|run| run.id.clone());
+        (
+            active,
+            self.competing(name)
+                .filter(|run| run.state == RunState::Queued)
+                .count(),
+        )
+    }
+
+    pub(super) fn new_run(
+        &self,
+        schedule: &Schedule,
+        id: RunId,
+        trigger: Trigger,
+        nominal: DateTime<Utc>,
+        window: Window,
+        now: DateTime<Utc>,
+    ) -> Run {
+        let (properties, source) = match &schedule.properties {
+            Properties::Listed(list) => (list.iter().map(|property| property.id).collect(), None),
+            Properties::CompSets { ids, subjects_only } => (
+                Vec::new(),
+                Some(Source::CompSets {
+                    ids: ids.clone(),
+                    subjects_only: *subjects_only,
+                }),
+            ),
+            Properties::Accounts(accounts) => {
+                (Vec::new(), Some(Source::Accounts(accounts.clone())))
+            }
+        };
+        let properties: Arc<Vec<i64>> = Arc::new(properties);
+        let known = source.is_none();
+        Run {
+            id,
+            schedule: schedule.name.clone(),
+            trigger,
+            nominal_at: nominal,
+            window,
+            state: RunState::Queued,
+            reason: None,
+            terms: Terms {
+                report: schedule.report,
+                format: schedule.format,
+                partition: schedule.partition,
+                chunk: schedule.chunk,
+                columns: schedule.columns.clone(),
+                checks: schedule.checks.clone(),
+                retry: schedule.retry,
+                deadline: schedule.deadline,
+                submit_settle: self.limits.submit_settle,
+                source,
+            },
+            roster: if known {
+                roster_hash(&properties)
+            } else {
+                String::new()
+            },
+            property_count: u32::try_from(properties.len()).unwrap_or(u32::MAX),
+            created_at: now,
+            started_at: None,
+            finished_at: None,
+            tries: 0,
+            not_before: now,
+            rows: 0,
+            bytes: 0,
+            files: Vec::new(),
+            checks: Vec::new(),
+            cells: crate::run::Cells::default(),
+            missing: Vec::new(),
+            parts: std::collections::BTreeMap::new(),
+            properties,
+        }
+    }
+
+    /// A recorded skip: a run that is born ended.
+    fn skip(
+        &mut self,
+        schedule: &Schedule,
+        nominal: DateTime<Utc>,
+        reason: &str,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        let id = RunId::of_fire(&schedule.name, nominal);
+        let window = window_of(schedule, nominal);
+        let mut run = self.new_run(schedule, id, Trigger::Cron, nominal, window, now);
+        run.state = RunState::Skipped;
+        run.reason = Some(reason.to_owned());
+        run.finished_at = Some(now);
+        let body = json!({
+            "event": "fire_skipped", "nominal_at": nominal, "reason": reason,
+        });
+        self.note(&run.id.clone(), body, turn);
+        turn.saved.push(Saved::Run {
+            run: Box::new(run),
+            new: true,
+        });
+        if let Some(mark) = self.marks.get_mut(&schedule.name) {
+            mark.skips += 1;
+        }
+    }
+}
+
+/// The window of a fire, by the local day of its nominal instant.
+pub(super) fn window_of(schedule: &Schedule, nominal: DateTime<Utc>) -> Window {
+    schedule
+        .window
+        .window(nominal.with_timezone(&schedule.timezone).date_naive())
+}
+
+/// Fires after the last decision that are due by now, oldest first, and how many older ones were
+/// too many to decide one by one.
+fn undecided(schedule: &Schedule, mark: &Mark, now: DateTime<Utc>) -> (Vec<DateTime<Utc>>, usize) {
+    let mut fires = std::collections::VecDeque::new();
+    let mut forgotten = 0;
+    let mut after = mark.decided_through;
+    while let Some(nominal) = schedule.cadence.next(after) {
+        if schedule.fires_at(nominal) > now {
+            break;
+        }
+        if fires.len() == DECIDED_MAX {
+            fires.pop_front();
+            forgotten += 1;
+        }
+        fires.push_back(nominal);
+        after = nominal;
+    }
+    (fires.into(), forgotten)
+}
+
+trait SplitOff {
+    fn split_off_all_but_last(&mut self) -> Self;
+}
+
+impl SplitOff for Vec<DateTime<Utc>> {
+    /// All but the last; the last stays.
+    fn split_off_all_but_last(&mut self) -> Vec<DateTime<Utc>> {
+        let last = self.pop();
+        let rest = std::mem::take(self);
+        self.extend(last);
+        rest
+    }
+}

@@ -1,0 +1,411 @@
+//! The roster's state and its turn.
+
+use super::inflight::Inflight;
+use super::queues::Queues;
+use super::{Declared, Entry, Input, Mark, Mode, Saved, Turn};
+use crate::run::{
+    CreateFailure, Event, Fault, FaultClass, Ignored, PartNumber, PartState, Run, RunId, settled,
+    step,
+};
+use crate::schedule::{Name, Schedule};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Every limit has a name.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Jobs upstream at once, over all runs.
+    pub open_jobs_max: usize,
+    /// Downloads at once.
+    pub downloads: usize,
+    /// Between two sweeps of the vendor's list.
+    pub poll_interval: Duration,
+    pub submit_settle: Duration,
+}
+
+/// What the store remembers, as the roster begins.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    pub marks: BTreeMap<Name, Mark>,
+    /// Runs with work left, with their parts and properties.
+    pub open: Vec<Run>,
+}
+
+/// A schedule as declared, and what is remembered of it.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub schedule: Arc<Schedule>,
+    pub next: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+/// No create is sent until then, because the last one met a fault that would meet the next as well.
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub until: DateTime<Utc>,
+    pub fault: Fault,
+}
+
+#[derive(Debug)]
+pub struct Roster {
+    pub(super) limits: Limits,
+    pub(super) schedules: BTreeMap<Name, Known>,
+    pub(super) marks: BTreeMap<Name, Mark>,
+    /// When each schedule's next fire is due, jitter included.
+    pub(super) fires: BTreeSet<(DateTime<Utc>, Name)>,
+    pub(super) runs: BTreeMap<RunId, Run>,
+    pub(super) queues: Queues,
+    pub(super) inflight: Inflight,
+    /// When the vendor's list is to be read next; meaningful while jobs are watched.
+    pub(super) sweep_at: Option<DateTime<Utc>>,
+    pub(super) last_list_at: Option<DateTime<Utc>>,
+    /// Attempts whose job a whole list did not hold: they are asked for one by one.
+    pub(super) suspects: BTreeSet<(RunId, PartNumber)>,
+    /// Attempts open since before this start: what the first list says of them is reconciliation.
+    pub(super) inherited: BTreeSet<(RunId, PartNumber)>,
+    pub(super) hold: Option<Hold>,
+    pub(super) second_jobs: u64,
+    pub(super) last_manual: Option<DateTime<Utc>>,
+    /// Nothing new is begun: the daemon stops.
+    stopping: bool,
+    dirty: Dirty,
+}
+
+/// What this turn changed and must be saved.
+#[derive(Debug, Default)]
+struct Dirty {
+    runs: BTreeSet<RunId>,
+    parts: BTreeSet<(RunId, PartNumber)>,
+    marks: BTreeSet<Name>,
+    new: BTreeSet<RunId>,
+}
+
+impl Roster {
+    /// Takes up where the store left off. The turn holds what a restart changes: creates that were
+    /// under way are unanswered now.
+    pub fn load(
+        limits: Limits,
+        loaded: Loaded,
+        schedules: Vec<Schedule>,
+        now: DateTime<Utc>,
+    ) -> (Roster, Turn) {
+        let mut roster = Roster {
+            limits,
+            schedules: BTreeMap::new(),
+            marks: loaded.marks,
+            fires: BTreeSet::new(),
+            runs: BTreeMap::new(),
+            queues: Queues::default(),
+            inflight: Inflight::default(),
+            sweep_at: Some(now),
+            last_list_at: None,
+            suspects: BTreeSet::new(),
+            inherited: BTreeSet::new(),
+            hold: None,
+            second_jobs: 0,
+            last_manual: None,
+            stopping: false,
+            dirty: Dirty::default(),
+        };
+        let mut turn = Turn::default();
+        for run in loaded.open {
+            roster.take_up(run, now, &mut turn);
+        }
+        roster.declare(schedules, Mode::Act, now, &mut turn);
+        roster.finish(now, &mut turn);
+        (roster, turn)
+    }
+
+    fn take_up(&mut self, run: Run, now: DateTime<Utc>, turn: &mut Turn) {
+        let id = run.id.clone();
+        let mut interrupted = Vec::new();
+        for part in run.parts.values() {
+            if let (PartState::Submitting { .. }, Some(attempt)) = (&part.state, part.current()) {
+                interrupted.push((part.number, attempt.number));
+            }
+            if part.state.holds_job() {
+                self.inherited.insert((id.clone(), part.number));
+            }
+        }
+        self.queues.refresh(&run, &self.inflight.checked_at, now);
+        self.runs.insert(id.clone(), run);
+        for (part, attempt) in interrupted {
+            let words = "the daemon stopped before the create was answered";
+            let fault = Fault::new(FaultClass::Unanswered, words);
+            let failure = CreateFailure::Unanswered(fault);
+            let _ = self.apply(
+                &id,
+                &Event::SubmitFailed {
+                    part,
+                    attempt,
+                    failure,
+                },
+                now,
+                turn,
+            );
+        }
+    }
+
+    /// One turn: `inputs` happened, it is `now`.
+    pub fn handle(&mut self, inputs: Vec<Input>, now: DateTime<Utc>) -> Turn {
+        let mut turn = Turn::default();
+        for input in inputs {
+            match input {
+                Input::Callback { attempt, count } => {
+                    self.handle_callback(attempt, count, now, &mut turn);
+                }
+                Input::Report(report) => self.handle_report(report, now, &mut turn),
+                Input::Command(ticket, command) => {
+                    let answer = self.handle_command(command, now, &mut turn);
+                    turn.answers.push((ticket, answer));
+                }
+            }
+        }
+        self.finish(now, &mut turn);
+        turn
+    }
+
+    fn finish(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
+        if !self.stopping {
+            self.poll_fires(now, turn);
+            self.poll_runs(now, turn);
+            self.dispatch(now, turn);
+        }
+        self.save(turn);
+    }
+
+    /// From now on facts are still folded, but nothing is begun; the next start goes on from there.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// When the next turn is due though nothing came in, and what for.
+    pub fn poll_deadline(&self) -> Option<(DateTime<Utc>, &'static str)> {
+        let sweep = self
+            .sweep_at
+            .filter(|_| !self.queues.watch.is_empty() && self.inflight.list.is_none());
+        let free = self.queues.holding.len() < self.limits.open_jobs_max;
+        let hold =
+            self.hold.as_ref().map(|hold| hold.until).filter(|_| {
+                free && !self.queues.submit.is_empty() && self.inflight.submits.is_empty()
+            });
+        [
+            self.fires.first().map(|(at, _)| (*at, "a fire")),
+            self.queues.first_wake().map(|at| (at, "a run")),
+            sweep.map(|at| (at, "the sweep")),
+            hold.map(|at| (at, "the hold on creates")),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Folds a fact into a run and notes what has to be saved. A fact that changes nothing is
+    /// journalled only where it is evidence.
+    pub(super) fn apply(
+        &mut self,
+        id: &RunId,
+        event: &Event,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) -> Result<(), Ignored> {
+        let Some(run) = self.runs.get_mut(id) else {
+            return Err(Ignored::Ended);
+        };
+        let was_terminal = run.state.is_terminal();
+        let touched = step(run, event, now)?;
+        turn.entries.push(Entry {
+            schedule: Some(run.schedule.to_string()),
+            run: Some(id.to_string()),
+            body: event.body(),
+        });
+        let became_terminal = run.state.is_terminal() && !was_terminal;
+        self.dirty.runs.insert(id.clone());
+        self.dirty
+            .parts
+            .extend(touched.parts.into_iter().map(|part| (id.clone(), part)));
+        if became_terminal {
+            self.run_ended(id, now, turn);
+        }
+        Ok(())
+    }
+
+    /// Evidence about something that is not open any more.
+    pub(super) fn note(&self, id: &RunId, body: Value, turn: &mut Turn) {
+        turn.entries.push(Entry {
+            schedule: Some(id.schedule().to_owned()),
+            run: Some(id.to_string()),
+            body,
+        });
+    }
+
+    pub(super) fn note_schedule(&self, name: &Name, body: Value, turn: &mut Turn) {
+        turn.entries.push(Entry {
+            schedule: Some(name.to_string()),
+            run: None,
+            body,
+        });
+    }
+
+    pub(super) fn adopt_new(&mut self, run: Run, turn: &mut Turn) {
+        let id = run.id.clone();
+        let body = json!({
+            "event": "run_created", "trigger": run.trigger.as_str(), "state": run.state.as_str(),
+            "nominal_at": run.nominal_at, "from": run.window.from, "to": run.window.to,
+            "reason": run.reason, "properties": run.property_count,
+        });
+        self.note(&id, body, turn);
+        if !run.properties.is_empty() {
+            turn.saved.push(Saved::Roster {
+                hash: run.roster.clone(),
+                ids: Arc::clone(&run.properties),
+            });
+        }
+        self.dirty.new.insert(id.clone());
+        self.dirty.runs.insert(id.clone());
+        self.runs.insert(id, run);
+    }
+
+    /// A run that had ended is opened again.
+    pub(super) fn reopen(&mut self, run: Run) {
+        let id = run.id.clone();
+        self.dirty.runs.insert(id.clone());
+        self.dirty.new.insert(id.clone());
+        self.runs.insert(id, run);
+    }
+
+    pub(super) fn touch_mark(&mut self, name: &Name) {
+        self.dirty.marks.insert(name.clone());
+    }
+
+    pub(super) fn is_dirty(&self) -> BTreeSet<RunId> {
+        self.dirty.runs.clone()
+    }
+
+    /// Turns what changed into records, each once, and lets settled runs go.
+    fn save(&mut self, turn: &mut Turn) {
+        let dirty = std::mem::take(&mut self.dirty);
+        for (id, number) in dirty.parts {
+            let part = self.runs.get(&id).and_then(|run| run.parts.get(&number));
+            if let Some(part) = part {
+                turn.saved.push(Saved::Part {
+                    run: id,
+                    part: Box::new(part.clone()),
+                });
+            }
+        }
+        for id in dirty.runs {
+            let Some(run) = self.runs.get(&id) else {
+                continue;
+            };
+            let new = dirty.new.contains(&id);
+            turn.saved.push(Saved::Run {
+                run: Box::new(run.clone()),
+                new,
+            });
+            if settled(run) {
+                if let Some(run) = self.runs.remove(&id) {
+                    self.queues.remove(&run);
+                }
+                self.inflight.forget(&id);
+                self.inherited.retain(|(run, _)| *run != id);
+                self.suspects.retain(|(run, _)| *run != id);
+                turn.saved.push(Saved::Closed(id));
+            } else if new {
+                turn.saved.push(Saved::Opened(id));
+            }
+        }
+        for name in dirty.marks {
+            if let Some(mark) = self.marks.get(&name) {
+                turn.saved.push(Saved::Mark(name, Box::new(mark.clone())));
+            }
+        }
+    }
+
+    /// Replaces the declarations by `schedules`; runs keep the terms they began with.
+    pub(super) fn declare(
+        &mut self,
+        schedules: Vec<Schedule>,
+        mode: Mode,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) -> Declared {
+        let declared = self.difference(&schedules);
+        if mode == Mode::Dry {
+            return declared;
+        }
+        for name in &declared.removed {
+            self.schedules.remove(name);
+            if let Some(mark) = self.marks.get_mut(name) {
+                mark.removed_at = Some(now);
+                self.dirty.marks.insert(name.clone());
+            }
+            self.note_schedule(name, json!({"event": "schedule_removed"}), turn);
+        }
+        for schedule in schedules {
+            self.declare_one(schedule, now, turn);
+        }
+        let known = &self.schedules;
+        self.fires.retain(|(_, name)| known.contains_key(name));
+        declared
+    }
+
+    fn difference(&self, schedules: &[Schedule]) -> Declared {
+        let mut declared = Declared::default();
+        let names: BTreeSet<&Name> = schedules.iter().map(|schedule| &schedule.name).collect();
+        for schedule in schedules {
+            match self.schedules.get(&schedule.name) {
+                None => declared.added.push(schedule.name.clone()),
+                Some(known) if *known.schedule != *schedule => {
+                    declared.changed.push(schedule.name.clone());
+                }
+                Some(_) => {}
+            }
+        }
+        declared.removed = self
+            .schedules
+            .keys()
+            .filter(|name| !names.contains(name))
+            .cloned()
+            .collect();
+        declared
+    }
+
+    fn declare_one(&mut self, schedule: Schedule, now: DateTime<Utc>, turn: &mut Turn) {
+        let name = schedule.name.clone();
+        match self.marks.get_mut(&name) {
+            None => {
+                self.marks.insert(name.clone(), Mark::new(now));
+                self.touch_mark(&name);
+                self.note_schedule(&name, json!({"event": "schedule_first_seen"}), turn);
+            }
+            Some(mark) if mark.removed_at.is_some() => {
+                // While the file was away nothing was due.
+                mark.removed_at = None;
+                mark.decided_through = mark.decided_through.max(now);
+                self.touch_mark(&name);
+                self.note_schedule(&name, json!({"event": "schedule_returned"}), turn);
+            }
+            Some(mark) if mark.decided_through > now + CLOCK_SLACK => {
+                let was = mark.decided_through;
+                mark.decided_through = now;
+                self.touch_mark(&name);
+                let body = json!({"event": "clock_stepped_back", "decided_through": was});
+                self.note_schedule(&name, body, turn);
+            }
+            Some(_) => {}
+        }
+        let known = Known {
+            schedule: Arc::new(schedule),
+            next: None,
+        };
+        self.schedules.insert(name.clone(), known);
+        self.plan_next_fire(&name);
+    }
+}
+
+/// How far the remembered decisions may lie ahead of the clock before the clock is taken to have
+/// been wrong when they were made.
+const CLOCK_SLACK: TimeDelta = TimeDelta::hours(24);

@@ -1,0 +1,140 @@
+//! Runs that are due by time, take their turn, or have ended.
+
+use super::{Ended, Landed, Roster, Turn, plan};
+use crate::run::{Event, Part, Run, RunId, RunState};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+impl Roster {
+    /// Starts what may start, ends what is over its deadline, and lines up what changed or is due.
+    pub(super) fn poll_runs(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
+        for id in self.queues.due(now) {
+            self.end_if_overdue(&id, now, turn);
+            self.line_up(&id, now);
+        }
+        self.start_queued(now, turn);
+        for id in self.is_dirty() {
+            self.plan_if_known(&id, now, turn);
+            self.line_up(&id, now);
+        }
+    }
+
+    pub(super) fn line_up(&mut self, id: &RunId, now: DateTime<Utc>) {
+        let Some(run) = self.runs.get(id) else { return };
+        self.queues.refresh(run, &self.inflight.checked_at, now);
+    }
+
+    fn end_if_overdue(&mut self, id: &RunId, now: DateTime<Utc>, turn: &mut Turn) {
+        let overdue = self.runs.get(id).is_some_and(|run| {
+            !run.state.is_terminal() && run.deadline_at().is_some_and(|deadline| deadline <= now)
+        });
+        // A publish under way is let finish: what it wrote must not be called failed.
+        if overdue && !self.inflight.publishes_run(id) {
+            let _ = self.apply(id, &Event::DeadlinePassed, now, turn);
+        }
+    }
+
+    /// A queued run starts when no other run of its schedule is active.
+    fn start_queued(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
+        let candidates: Vec<RunId> = self
+            .runs
+            .values()
+            .filter(|run| run.state == RunState::Queued)
+            .filter(|run| self.may_start(run))
+            .map(|run| run.id.clone())
+            .collect();
+        for id in candidates {
+            // An earlier candidate of the same schedule may have taken the turn.
+            if self.runs.get(&id).is_some_and(|run| self.may_start(run)) {
+                let _ = self.apply(&id, &Event::Started, now, turn);
+            }
+        }
+    }
+
+    fn may_start(&self, run: &Run) -> bool {
+        use crate::run::Trigger;
+        use crate::schedule::Overlap;
+        let allow = self
+            .schedules
+            .get(&run.schedule)
+            .is_some_and(|known| known.schedule.overlap == Overlap::Allow);
+        if allow && run.trigger != Trigger::Backfill {
+            return true;
+        }
+        let rank = |other: &Run| (other.created_at, other.nominal_at);
+        self.competing(&run.schedule).all(|other| {
+            other.id == run.id || (other.state == RunState::Queued && rank(run) < rank(other))
+        })
+    }
+
+    /// A run whose properties the schedule lists needs to ask nobody.
+    fn plan_if_known(&mut self, id: &RunId, now: DateTime<Utc>, turn: &mut Turn) {
+        let Some(run) = self.runs.get(id) else { return };
+        if run.state != RunState::Resolving || run.terms.source.is_some() {
+            return;
+        }
+        let event = planned(run, Arc::clone(&run.properties));
+        let _ = self.apply(id, &event, now, turn);
+    }
+
+    /// Remembers in the schedule's mark how its run ended.
+    pub(super) fn run_ended(&mut self, id: &RunId, now: DateTime<Utc>, turn: &mut Turn) {
+        let Some(run) = self.runs.get(id) else { return };
+        let run = run.clone();
+        if let Some(mark) = self.marks.get_mut(&run.schedule) {
+            mark.last_ended = Some(Ended {
+                run: run.id.clone(),
+                state: run.state,
+                reason: run.reason.clone(),
+                at: now,
+            });
+            mark.skips = 0;
+            if run.state == RunState::Landed {
+                mark.last_landed = Some(Landed {
+                    run: run.id.clone(),
+                    at: now,
+                    window: run.window,
+                });
+                mark.data_through = mark.data_through.max(Some(run.window.to));
+            }
+        }
+        self.touch_mark(&run.schedule);
+        turn.ended.push(run);
+    }
+}
+
+/// The event that cuts a run into parts.
+pub(super) fn planned(run: &Run, properties: Arc<Vec<i64>>) -> Event {
+    let slices = plan::parts(&properties, run.window, run.terms.chunk);
+    Event::Planned {
+        roster: roster_hash(&properties),
+        parts: number(slices, 1),
+        properties,
+    }
+}
+
+/// The name of a frozen property list: the same ids, the same name.
+pub(super) fn roster_hash(properties: &[i64]) -> String {
+    use sha2::{Digest, Sha256};
+    use std::fmt::Write;
+    let mut hash = Sha256::new();
+    for id in properties {
+        hash.update(id.to_be_bytes());
+    }
+    hash.finalize()
+        .iter()
+        .take(16)
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// Slices as parts, numbered from `first`.
+pub(super) fn number(slices: Vec<plan::Slice>, first: u32) -> Vec<Part> {
+    slices
+        .into_iter()
+        .zip(first..)
+        .map(|(slice, number)| Part::planned(number, slice.first, slice.count, slice.window))
+        .collect()
+}

@@ -1,0 +1,316 @@
+//! Overlap, catch-up, pause, limits, deadline: one rule, one test.
+
+use super::world::{Weather, World, limits, schedule, start};
+use crate::roster::{Command, Mode, Refusal};
+use crate::run::{RunState, Trigger};
+use crate::schedule::{CatchUpMode, Name, Overlap};
+use chrono::TimeDelta;
+use std::time::Duration;
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("a valid name")
+}
+
+#[test]
+fn a_quiet_world_lands_every_fire() {
+    let mut world = World::new(
+        1,
+        Weather::default(),
+        vec![schedule("hourly", "0 * * * *", 5)],
+    );
+    world.run_until(start() + TimeDelta::hours(5) + TimeDelta::minutes(59));
+    assert_eq!(world.count(RunState::Landed), 5);
+    assert_eq!(world.jobs.len(), 15, "three parts a run, one job a part");
+    assert!(world.published.values().all(|times| *times == 1));
+}
+
+#[test]
+fn open_jobs_never_exceed_the_limit() {
+    let mut world = World::with_limits(
+        1,
+        Weather::default(),
+        vec![schedule("big", "0 * * * *", 40)],
+        crate::roster::Limits {
+            open_jobs_max: 3,
+            ..limits()
+        },
+    );
+    for minute in 1..120 {
+        world.run_until(start() + TimeDelta::minutes(minute));
+        let open = world
+            .jobs
+            .iter()
+            .filter(|job| job.ends_at > world.now)
+            .count();
+        assert!(open <= 3, "{open} jobs open");
+    }
+    assert!(world.jobs.len() >= 20);
+}
+
+#[test]
+fn one_run_waits_and_the_next_fire_is_skipped() {
+    let mut slow = schedule("slow", "*/5 * * * *", 60);
+    slow.chunk.properties = 1;
+    let mut world = World::new(2, Weather::default(), vec![slow]);
+    world.run_until(start() + TimeDelta::minutes(16));
+    let states: Vec<_> = world.kept.runs.values().map(|run| run.state).collect();
+    assert_eq!(
+        states,
+        [RunState::Running, RunState::Queued, RunState::Skipped]
+    );
+    let skipped = world.kept.runs.values().last().expect("a run");
+    assert_eq!(skipped.reason.as_deref(), Some("overlap"));
+}
+
+#[test]
+fn overlap_skip_cancel_other_and_allow() {
+    for (overlap, expected) in [
+        (Overlap::Skip, [RunState::Running, RunState::Skipped]),
+        (
+            Overlap::CancelOther,
+            [RunState::Cancelled, RunState::Running],
+        ),
+        (Overlap::Allow, [RunState::Running, RunState::Running]),
+    ] {
+        let mut slow = schedule("slow", "*/5 * * * *", 60);
+        slow.chunk.properties = 1;
+        slow.overlap = overlap;
+        let mut world = World::new(2, Weather::default(), vec![slow]);
+        world.run_until(start() + TimeDelta::minutes(11));
+        let states: Vec<_> = world.kept.runs.values().map(|run| run.state).collect();
+        assert_eq!(states, expected, "{overlap:?}");
+    }
+}
+
+fn missed_days(mode: CatchUpMode) -> World {
+    let mut daily = schedule("daily", "30 12 * * *", 2);
+    daily.catch_up.mode = mode;
+    daily.catch_up.max_runs = 2;
+    let mut world = World::new(4, Weather::default(), vec![daily]);
+    world.run_until(start() + TimeDelta::hours(3));
+    assert_eq!(world.count(RunState::Landed), 1);
+    // Down for four days: the fires of the 3rd to the 6th are missed.
+    world.restart_at(start() + TimeDelta::days(4) + TimeDelta::hours(3));
+    let end = world.now + TimeDelta::hours(6);
+    world.run_until(end);
+    world
+}
+
+fn summary(world: &World) -> Vec<String> {
+    world
+        .kept
+        .runs
+        .values()
+        .map(|run| {
+            let reason = run.reason.clone().unwrap_or_default();
+            format!(
+                "{} {} {} {reason}",
+                run.trigger.as_str(),
+                run.state.as_str(),
+                run.window
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn coalesce_makes_one_run_of_the_union() {
+    assert_eq!(
+        summary(&missed_days(CatchUpMode::Coalesce)),
+        [
+            "cron landed 2026-11-01..2026-11-01 ",
+            "cron skipped 2026-11-02..2026-11-02 coalesced",
+            "cron skipped 2026-11-03..2026-11-03 coalesced",
+            "cron skipped 2026-11-04..2026-11-04 coalesced",
+            "catch_up landed 2026-11-02..2026-11-05 ",
+        ]
+    );
+}
+
+#[test]
+fn none_latest_and_all_decide_every_missed_fire() {
+    let states = |mode| {
+        summary(&missed_days(mode))[1..]
+            .iter()
+            .map(|line| line.split(' ').nth(1).unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        states(CatchUpMode::None),
+        ["skipped", "skipped", "skipped", "skipped"]
+    );
+    assert_eq!(
+        states(CatchUpMode::Latest),
+        ["skipped", "skipped", "skipped", "landed"]
+    );
+    assert_eq!(
+        states(CatchUpMode::All),
+        ["skipped", "skipped", "landed", "landed"]
+    );
+}
+
+#[test]
+fn fires_beyond_max_age_are_skipped_as_too_old() {
+    let mut daily = schedule("daily", "30 12 * * *", 2);
+    daily.catch_up.max_age = Duration::from_secs(2 * 86_400);
+    let mut world = World::new(4, Weather::default(), vec![daily]);
+    world.run_until(start() + TimeDelta::hours(3));
+    world.restart_at(start() + TimeDelta::days(4) + TimeDelta::hours(3));
+    let reasons: Vec<_> = world
+        .kept
+        .runs
+        .values()
+        .filter_map(|run| run.reason.clone())
+        .collect();
+    assert_eq!(reasons, ["too_old", "too_old", "coalesced"]);
+}
+
+#[test]
+fn fires_while_paused_are_skips_and_resuming_catches_nothing_up() {
+    let mut world = World::new(
+        4,
+        Weather::default(),
+        vec![schedule("hourly", "0 * * * *", 2)],
+    );
+    let pause = Command::Pause {
+        schedule: name("hourly"),
+        reason: "maintenance".into(),
+        by: "test".into(),
+        mode: Mode::Act,
+    };
+    world.command(pause.clone()).expect("paused");
+    assert!(matches!(
+        world.command(pause),
+        Err(Refusal::Conflict { .. })
+    ));
+    assert!(matches!(
+        world.trigger("hourly"),
+        Err(Refusal::Conflict { .. })
+    ));
+    world.run_until(start() + TimeDelta::minutes(190));
+    let resume = Command::Resume {
+        schedule: name("hourly"),
+        by: "test".into(),
+        mode: Mode::Act,
+    };
+    world.command(resume).expect("resumed");
+    world.run_until(start() + TimeDelta::minutes(230));
+    assert_eq!(world.count(RunState::Skipped), 3);
+    assert!(
+        world
+            .kept
+            .runs
+            .values()
+            .all(|run| run.reason.as_deref() == Some("paused"))
+    );
+    world.run_until(start() + TimeDelta::minutes(290));
+    assert_eq!(
+        world.count(RunState::Landed),
+        1,
+        "the fire after resuming runs"
+    );
+}
+
+#[test]
+fn a_schedule_seen_for_the_first_time_catches_nothing_up() {
+    let mut world = World::new(
+        4,
+        Weather::default(),
+        vec![schedule("hourly", "0 * * * *", 2)],
+    );
+    world.run_until(start() + TimeDelta::minutes(30));
+    assert!(world.kept.runs.is_empty());
+}
+
+#[test]
+fn a_trigger_runs_now_and_a_second_one_for_the_same_window_is_a_conflict() {
+    let mut world = World::new(
+        4,
+        Weather::default(),
+        vec![schedule("daily", "30 1 * * *", 2)],
+    );
+    let id = world.trigger("daily").expect("triggered");
+    assert!(matches!(
+        world.trigger("daily"),
+        Err(Refusal::Conflict { run: Some(_), .. })
+    ));
+    assert!(matches!(
+        world.trigger("other"),
+        Err(Refusal::NoSchedule(_))
+    ));
+    world.run_until(start() + TimeDelta::hours(1));
+    let run = world.run(&id);
+    assert_eq!(
+        (run.state, run.trigger),
+        (RunState::Landed, Trigger::Manual)
+    );
+}
+
+#[test]
+fn the_deadline_ends_a_run_and_cancels_its_jobs() {
+    let mut slow = schedule("slow", "0 * * * *", 60);
+    slow.chunk.properties = 1;
+    slow.deadline = Duration::from_secs(60);
+    let mut world = World::new(2, Weather::default(), vec![slow]);
+    world.run_until(start() + TimeDelta::minutes(65));
+    let run = world.kept.runs.values().next().expect("a run").clone();
+    assert_eq!(run.state, RunState::Failed);
+    assert!(
+        run.reason
+            .as_deref()
+            .unwrap_or_default()
+            .starts_with("deadline of 1m passed")
+    );
+    assert!(world.orphans().is_empty());
+    assert!(world.kept.open.is_empty());
+}
+
+#[test]
+fn cancel_ends_a_run_at_once_and_its_jobs_soon() {
+    let mut world = World::new(
+        2,
+        Weather::default(),
+        vec![schedule("daily", "30 1 * * *", 40)],
+    );
+    let id = world.trigger("daily").expect("triggered");
+    let now = world.now + TimeDelta::seconds(3);
+    world.run_until(now);
+    let cancel = Command::Cancel {
+        run: id.clone(),
+        by: "test".into(),
+        mode: Mode::Act,
+    };
+    world.command(cancel.clone()).expect("cancelled");
+    assert_eq!(world.run(&id).state, RunState::Cancelled);
+    assert!(matches!(world.command(cancel), Err(Refusal::NoRun(_))));
+    let now = world.now + TimeDelta::seconds(5);
+    world.run_until(now);
+    assert!(world.orphans().is_empty());
+    assert!(world.kept.open.is_empty());
+}
+
+#[test]
+fn a_retry_submits_failed_parts_only() {
+    let weather = Weather {
+        job_fails: 100,
+        ..Weather::default()
+    };
+    let mut world = World::new(2, weather, vec![schedule("daily", "30 1 * * *", 6)]);
+    let id = world.trigger("daily").expect("triggered");
+    world.run_until(start() + TimeDelta::hours(7));
+    assert_eq!(world.run(&id).state, RunState::Failed);
+    let before = world.jobs.len();
+    assert_eq!(before, 12, "three parts, four attempts each");
+    world.weather.job_fails = 0;
+    let run = Box::new(world.run(&id));
+    world
+        .command(Command::Retry {
+            run,
+            by: "test".into(),
+            mode: Mode::Act,
+        })
+        .expect("retried");
+    world.run_until(start() + TimeDelta::hours(9));
+    assert_eq!(world.run(&id).state, RunState::Landed);
+    assert_eq!(world.jobs.len(), before + 3);
+}

@@ -1,0 +1,593 @@
+//! A vendor, a store and a clock in one thread: everything is drawn from one seed.
+//!
+//! The store keeps what a turn saved, so that a crash is: drop the roster, load it again from there.
+
+use crate::roster::{
+    Answer, Command, Effect, Input, Limits, Listed, Loaded, Mark, Mode, Report, Roster, Saved, Turn,
+};
+use crate::run::{
+    Artifact, AttemptId, CreateFailure, Fault, FaultClass, JobSeen, JobStatus, Part, Published,
+    Run, RunId, RunState, Verdict,
+};
+use crate::schedule::{
+    Cadence, CatchUp, CatchUpMode, Checks, Chunk, Columns, Format, Name, OnFail, Overlap,
+    Partition, Properties, Property, Report as Kind, Retry, Schedule, SchemaChange, WindowRule,
+};
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// splitmix64: a seed gives a run, for ever.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.roll() % bound.max(1)
+    }
+
+    /// True in `percent` of a hundred rolls.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// How bad the world is, in percent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Weather {
+    pub create_lost: u64,
+    pub create_refused: u64,
+    pub create_unsent: u64,
+    pub callback_lost: u64,
+    pub callback_twice: u64,
+    pub job_fails: u64,
+    pub job_vanishes: u64,
+    pub list_lags: u64,
+    pub list_breaks: u64,
+    pub fetch_breaks: u64,
+    pub publish_breaks: u64,
+    pub crash: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub seen: JobSeen,
+    pub attempt: AttemptId,
+    pub ends_at: DateTime<Utc>,
+    pub listed_from: DateTime<Utc>,
+    pub fails: bool,
+    pub vanished: bool,
+}
+
+/// What will happen, and when.
+enum Coming {
+    Report(Report),
+    Callback(AttemptId),
+}
+
+#[derive(Default)]
+pub struct Kept {
+    pub runs: BTreeMap<RunId, Run>,
+    pub parts: BTreeMap<(RunId, u32), Part>,
+    pub open: BTreeSet<RunId>,
+    pub marks: BTreeMap<Name, Mark>,
+    pub rosters: BTreeMap<String, std::sync::Arc<Vec<i64>>>,
+}
+
+pub struct World {
+    pub dice: Dice,
+    pub weather: Weather,
+    pub now: DateTime<Utc>,
+    pub roster: Roster,
+    pub kept: Kept,
+    pub jobs: Vec<Job>,
+    pub submits: BTreeMap<AttemptId, u32>,
+    /// `submit_started` events, by attempt.
+    pub authorised: BTreeMap<String, u32>,
+    pub published: BTreeMap<RunId, u32>,
+    pub log: Vec<String>,
+    pub schedules: Vec<Schedule>,
+    coming: BTreeMap<(DateTime<Utc>, u64), Coming>,
+    order: u64,
+    pub limits: Limits,
+    pub crashes: u32,
+    pub checks_of: BTreeMap<AttemptId, Vec<DateTime<Utc>>>,
+    pub lists: u32,
+}
+
+pub fn start() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 2, 12, 0, 0)
+        .single()
+        .expect("a valid instant")
+}
+
+pub fn limits() -> Limits {
+    Limits {
+        open_jobs_max: 4,
+        downloads: 2,
+        poll_interval: Duration::from_secs(30),
+        submit_settle: Duration::from_secs(600),
+    }
+}
+
+pub fn schedule(name: &str, cron: &str, properties: i64) -> Schedule {
+    Schedule {
+        name: Name::parse(name).expect("a valid name"),
+        description: String::new(),
+        report: Kind::Property,
+        format: Format::Jsonl,
+        cadence: Cadence::compile(&[cron.to_owned()], chrono_tz::UTC).expect("a valid cron"),
+        timezone: chrono_tz::UTC,
+        window: WindowRule::Yesterday,
+        properties: Properties::Listed(
+            (1..=properties)
+                .map(|id| Property { id, name: None })
+                .collect(),
+        ),
+        chunk: Chunk {
+            properties: 2,
+            days: 31,
+        },
+        partition: Partition::Date,
+        overlap: Overlap::Queue,
+        catch_up: CatchUp {
+            mode: CatchUpMode::Coalesce,
+            max_age: Duration::from_secs(7 * 86_400),
+            max_runs: 31,
+        },
+        jitter: Duration::ZERO,
+        deadline: Duration::from_secs(6 * 3_600),
+        retry: Retry {
+            attempts: 4,
+            first: Duration::from_secs(30),
+            max: Duration::from_secs(1_800),
+        },
+        enabled: true,
+        columns: Columns {
+            property: "id".into(),
+            date: "report_generation_date".into(),
+        },
+        checks: Checks {
+            min_property_coverage: None,
+            min_rows_vs_median: None,
+            unique: Vec::new(),
+            max_null_rate: BTreeMap::new(),
+            range: BTreeMap::new(),
+            schema_change: SchemaChange::Notify,
+            on_fail: OnFail::Quarantine,
+        },
+        freshness: None,
+        notify: BTreeMap::new(),
+    }
+}
+
+impl World {
+    pub fn new(seed: u64, weather: Weather, schedules: Vec<Schedule>) -> World {
+        World::with_limits(seed, weather, schedules, limits())
+    }
+
+    pub fn with_limits(
+        seed: u64,
+        weather: Weather,
+        schedules: Vec<Schedule>,
+        limits: Limits,
+    ) -> World {
+        let (roster, turn) = Roster::load(
+            limits.clone(),
+            Loaded::default(),
+            schedules.clone(),
+            start(),
+        );
+        let mut world = World {
+            dice: Dice(seed),
+            weather,
+            now: start(),
+            roster,
+            kept: Kept::default(),
+            jobs: Vec::new(),
+            submits: BTreeMap::new(),
+            authorised: BTreeMap::new(),
+            published: BTreeMap::new(),
+            log: Vec::new(),
+            schedules,
+            coming: BTreeMap::new(),
+            order: 0,
+            limits,
+            crashes: 0,
+            checks_of: BTreeMap::new(),
+            lists: 0,
+        };
+        world.carry_out(turn);
+        world
+    }
+
+    /// Lets the world go on until `end`, crashing now and then if the weather says so.
+    pub fn run_until(&mut self, end: DateTime<Utc>) {
+        for _ in 0..200_000 {
+            let due = self.roster.poll_deadline().map(|(at, _)| at.max(self.now));
+            let next = self.coming.first_key_value().map(|((at, _), _)| *at);
+            let Some(at) = due.into_iter().chain(next).min().filter(|at| *at <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = at.max(self.now);
+            if self.dice.below(1_000) < self.weather.crash {
+                self.crash();
+                continue;
+            }
+            let mut inputs = Vec::new();
+            while let Some(entry) = self.coming.first_entry() {
+                if entry.key().0 > self.now {
+                    break;
+                }
+                match entry.remove() {
+                    Coming::Report(report) => inputs.push(Input::Report(report)),
+                    Coming::Callback(attempt) => inputs.push(Input::Callback { attempt, count: 1 }),
+                }
+            }
+            let turn = self.roster.handle(inputs, self.now);
+            self.carry_out(turn);
+        }
+        panic!(
+            "the world does not come to rest: {:?}",
+            self.roster.poll_deadline()
+        );
+    }
+
+    pub fn command(&mut self, command: Command) -> Result<Answer, crate::roster::Refusal> {
+        let mut turn = self
+            .roster
+            .handle(vec![Input::Command(1, command)], self.now);
+        let answer = turn.answers.pop().expect("an answer").1;
+        self.carry_out(turn);
+        answer
+    }
+
+    pub fn trigger(&mut self, name: &str) -> Result<RunId, crate::roster::Refusal> {
+        let schedule = Name::parse(name).expect("a valid name");
+        let command = Command::Trigger {
+            schedule,
+            window: None,
+            by: "test".into(),
+            mode: Mode::Act,
+        };
+        match self.command(command)? {
+            Answer::Run(run) => Ok(run.id),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The process is gone; errands that had reached the vendor have had their effect.
+    pub fn crash(&mut self) {
+        self.crashes += 1;
+        self.coming
+            .retain(|_, coming| matches!(coming, Coming::Callback(_)));
+        let now = self.now + TimeDelta::seconds(2);
+        self.restart_at(now);
+    }
+
+    pub fn restart_at(&mut self, now: DateTime<Utc>) {
+        self.now = now;
+        let open = self
+            .kept
+            .open
+            .iter()
+            .map(|id| self.kept.whole(id))
+            .collect();
+        let loaded = Loaded {
+            marks: self.kept.marks.clone(),
+            open,
+        };
+        let (roster, turn) = Roster::load(
+            self.limits.clone(),
+            loaded,
+            self.schedules.clone(),
+            self.now,
+        );
+        self.roster = roster;
+        self.carry_out(turn);
+    }
+
+    fn carry_out(&mut self, turn: Turn) {
+        for entry in &turn.entries {
+            if entry.body["event"] == "submit_started" {
+                let run = entry.run.as_deref().unwrap_or_default();
+                let attempt = format!("{run}.p{}.a{}", entry.body["part"], entry.body["attempt"]);
+                *self.authorised.entry(attempt).or_default() += 1;
+            }
+            self.log.push(format!(
+                "{} {} {}",
+                self.now.to_rfc3339(),
+                entry.run.as_deref().unwrap_or("-"),
+                entry.body
+            ));
+        }
+        for saved in turn.saved {
+            self.kept.keep(saved);
+        }
+        for effect in turn.effects {
+            self.perform(effect);
+        }
+    }
+
+    fn later(&mut self, seconds: i64, coming: Coming) {
+        self.order += 1;
+        self.coming
+            .insert((self.now + TimeDelta::seconds(seconds), self.order), coming);
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::SubmitJob {
+                attempt,
+                window,
+                property_ids,
+                ..
+            } => {
+                *self.submits.entry(attempt.clone()).or_default() += 1;
+                self.create(attempt, window, property_ids);
+            }
+            Effect::ListJobs { .. } => {
+                self.lists += 1;
+                let asked_at = self.now;
+                let outcome = if self.dice.chance(self.weather.list_breaks) {
+                    Err(Fault::new(FaultClass::Unanswered, "list broken"))
+                } else {
+                    Ok(self.list())
+                };
+                self.later(1, Coming::Report(Report::Listed { asked_at, outcome }));
+            }
+            Effect::CheckJob { attempt, job_id } => {
+                let asked_at = self.now;
+                self.checks_of
+                    .entry(attempt.clone())
+                    .or_default()
+                    .push(asked_at);
+                let outcome = self
+                    .seen()
+                    .into_iter()
+                    .find(|(seen, _)| seen.job_id == job_id)
+                    .map(|(seen, _)| seen)
+                    .ok_or_else(|| Fault::new(FaultClass::Gone, "no such job"));
+                self.later(
+                    1,
+                    Coming::Report(Report::Checked {
+                        attempt,
+                        asked_at,
+                        outcome,
+                    }),
+                );
+            }
+            Effect::FetchArtifact { attempt, .. } => {
+                let outcome = if self.dice.chance(self.weather.fetch_breaks) {
+                    Err(Fault::new(FaultClass::Transfer, "cut"))
+                } else {
+                    Ok(Artifact {
+                        bytes: 10,
+                        sha256: "00".into(),
+                        rows: 1,
+                        path: format!("raw/{attempt}"),
+                    })
+                };
+                self.later(2, Coming::Report(Report::Fetched { attempt, outcome }));
+            }
+            Effect::PublishRun { run } => self.publish(*run),
+            Effect::CancelJob { attempt, job_id } => {
+                let job = self.jobs.iter_mut().find(|job| job.seen.job_id == job_id);
+                let outcome = match job {
+                    Some(job) if job.seen.status == JobStatus::Submitted => {
+                        job.seen.status = JobStatus::Cancelled;
+                        Ok(job.seen.clone())
+                    }
+                    _ => Err(Fault::new(FaultClass::Invalid, "not cancellable")),
+                };
+                self.later(
+                    1,
+                    Coming::Report(Report::Cancelled {
+                        attempt,
+                        job_id,
+                        outcome,
+                    }),
+                );
+            }
+            Effect::AskProperties { run, .. } => {
+                self.later(
+                    1,
+                    Coming::Report(Report::Asked {
+                        run,
+                        outcome: Ok(vec![3, 1, 2]),
+                    }),
+                );
+            }
+        }
+    }
+
+    fn create(
+        &mut self,
+        attempt: AttemptId,
+        window: crate::schedule::Window,
+        property_ids: Vec<i64>,
+    ) {
+        let weather = self.weather;
+        let failed = |outcome| {
+            Coming::Report(Report::Submitted {
+                attempt: attempt.clone(),
+                outcome,
+            })
+        };
+        if self.dice.chance(weather.create_unsent) {
+            let fault = Fault::new(FaultClass::Unreachable, "no route");
+            return self.later(1, failed(Err(CreateFailure::Unsent(fault))));
+        }
+        if self.dice.chance(weather.create_refused) {
+            let mut fault = Fault::new(FaultClass::Throttled, "slow down");
+            fault.retry_after = Some(Duration::from_secs(20));
+            return self.later(1, failed(Err(CreateFailure::Refused(fault))));
+        }
+        let number = self.jobs.len();
+        let seen = JobSeen {
+            job_id: format!("job-{number}"),
+            status: JobStatus::Submitted,
+            error_message: None,
+            callback_url: Some("https://example.com/cb".into()),
+            report: Some(Kind::Property),
+            format: Some(Format::Jsonl),
+            window: Some(window),
+            property_ids,
+            created_at: Some(self.now),
+        };
+        let lag = if self.dice.chance(weather.list_lags) {
+            240
+        } else {
+            0
+        };
+        let lasts = i64::try_from(self.dice.below(900)).unwrap_or(0);
+        let fails = self.dice.chance(weather.job_fails);
+        let vanished = self.dice.chance(weather.job_vanishes);
+        let ends_at = self.now + TimeDelta::seconds(lasts);
+        self.jobs.push(Job {
+            seen: seen.clone(),
+            attempt: attempt.clone(),
+            ends_at,
+            listed_from: self.now + TimeDelta::seconds(lag),
+            fails,
+            vanished,
+        });
+        if !self.dice.chance(weather.callback_lost) {
+            self.later(lasts, Coming::Callback(attempt.clone()));
+            if self.dice.chance(weather.callback_twice) {
+                self.later(lasts + 3, Coming::Callback(attempt.clone()));
+            }
+        }
+        if self.dice.chance(weather.create_lost) {
+            let fault = Fault::new(FaultClass::Unanswered, "reset");
+            let outcome = Err(CreateFailure::Unanswered(fault));
+            return self.later(30, Coming::Report(Report::Submitted { attempt, outcome }));
+        }
+        self.later(
+            1,
+            Coming::Report(Report::Submitted {
+                attempt,
+                outcome: Ok(seen),
+            }),
+        );
+    }
+
+    fn seen(&mut self) -> Vec<(JobSeen, AttemptId)> {
+        let now = self.now;
+        for job in &mut self.jobs {
+            if job.seen.status == JobStatus::Submitted && job.ends_at <= now {
+                job.seen.status = if job.fails {
+                    JobStatus::Failed
+                } else {
+                    JobStatus::Succeeded
+                };
+            }
+        }
+        self.jobs
+            .iter()
+            .rev()
+            .filter(|job| job.listed_from <= now && !job.vanished)
+            .map(|job| (job.seen.clone(), job.attempt.clone()))
+            .collect()
+    }
+
+    fn list(&mut self) -> Listed {
+        let jobs = self
+            .seen()
+            .into_iter()
+            .map(|(job, attempt)| (job, Some(attempt)))
+            .collect();
+        Listed { jobs, whole: true }
+    }
+
+    fn publish(&mut self, run: Run) {
+        let outcome = if self.dice.chance(self.weather.publish_breaks) {
+            Err(Fault::new(FaultClass::Disk, "no space"))
+        } else {
+            *self.published.entry(run.id.clone()).or_default() += 1;
+            let whole = run.live_parts().all(|part| part.artifact.is_some());
+            Ok(Box::new(Published {
+                verdict: if whole {
+                    Verdict::Landed
+                } else {
+                    Verdict::Incomplete
+                },
+                reason: None,
+                files: Vec::new(),
+                rows: 1,
+                bytes: 10,
+                checks: Vec::new(),
+                landed: Vec::new(),
+                empty: Vec::new(),
+                missing: Vec::new(),
+            }))
+        };
+        self.later(
+            1,
+            Coming::Report(Report::Published {
+                run: run.id,
+                outcome,
+            }),
+        );
+    }
+
+    pub fn run(&self, id: &RunId) -> Run {
+        self.kept.whole(id)
+    }
+
+    /// Jobs upstream that nobody waits for and nobody cancelled.
+    pub fn orphans(&self) -> Vec<&Job> {
+        self.jobs
+            .iter()
+            .filter(|job| job.seen.status == JobStatus::Submitted && job.ends_at > self.now)
+            .filter(|job| !self.kept.open.contains(&job.attempt.run))
+            .collect()
+    }
+
+    pub fn count(&self, state: RunState) -> usize {
+        self.kept
+            .runs
+            .values()
+            .filter(|run| run.state == state)
+            .count()
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, saved: Saved) {
+        match saved {
+            Saved::Run { run, .. } => {
+                let mut run = *run;
+                run.parts.clear();
+                run.properties = std::sync::Arc::default();
+                self.runs.insert(run.id.clone(), run);
+            }
+            Saved::Part { run, part } => {
+                self.parts.insert((run, part.number), *part);
+            }
+            Saved::Files { .. } => {}
+            Saved::Opened(run) => drop(self.open.insert(run)),
+            Saved::Closed(run) => drop(self.open.remove(&run)),
+            Saved::Mark(name, mark) => drop(self.marks.insert(name, *mark)),
+            Saved::Roster { hash, ids } => drop(self.rosters.insert(hash, ids)),
+        }
+    }
+
+    pub fn whole(&self, id: &RunId) -> Run {
+        let mut run = self.runs.get(id).cloned().expect("a kept run");
+        let parts = self.parts.range((id.clone(), 0)..=(id.clone(), u32::MAX));
+        run.parts = parts
+            .map(|((_, number), part)| (*number, part.clone()))
+            .collect();
+        run.properties = self.rosters.get(&run.roster).cloned().unwrap_or_default();
+        run
+    }
+}

@@ -1,0 +1,264 @@
+//! What goes into a turn and what comes out of it.
+
+use super::Mark;
+use crate::run::{
+    Artifact, AttemptId, CreateFailure, Fault, JobSeen, Part, Published, PublishedFile, Run, RunId,
+    Source,
+};
+use crate::schedule::{Format, Name, Report as ReportKind, Schedule, Window};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Pairs an answer with whoever asked; drawn by the engine.
+pub type Ticket = u64;
+
+/// What came in.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// `count` callbacks to one attempt's address.
+    Callback {
+        attempt: AttemptId,
+        count: u32,
+    },
+    Report(Report),
+    Command(Ticket, Command),
+}
+
+/// What an errand brought back. Every errand reports exactly once.
+#[derive(Clone, Debug)]
+pub enum Report {
+    Submitted {
+        attempt: AttemptId,
+        outcome: Result<JobSeen, CreateFailure>,
+    },
+    /// The vendor's list, begun at `asked_at`.
+    Listed {
+        asked_at: DateTime<Utc>,
+        outcome: Result<Listed, Fault>,
+    },
+    Checked {
+        attempt: AttemptId,
+        asked_at: DateTime<Utc>,
+        outcome: Result<JobSeen, Fault>,
+    },
+    Fetched {
+        attempt: AttemptId,
+        outcome: Result<Artifact, Fault>,
+    },
+    Published {
+        run: RunId,
+        outcome: Result<Box<Published>, Fault>,
+    },
+    Cancelled {
+        attempt: AttemptId,
+        job_id: String,
+        outcome: Result<JobSeen, Fault>,
+    },
+    Asked {
+        run: RunId,
+        outcome: Result<Vec<i64>, Fault>,
+    },
+}
+
+/// Jobs newest first, each with the attempt whose address it carries.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    pub jobs: Vec<(JobSeen, Option<AttemptId>)>,
+    /// Nothing that was created since the asked time is left out.
+    pub whole: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Act,
+    /// Say what would be done, and do nothing.
+    Dry,
+}
+
+/// What an operator wants.
+#[derive(Clone, Debug)]
+pub enum Command {
+    Trigger {
+        schedule: Name,
+        window: Option<Window>,
+        by: String,
+        mode: Mode,
+    },
+    Cancel {
+        run: RunId,
+        by: String,
+        mode: Mode,
+    },
+    /// The run as it is stored, with its parts.
+    Retry {
+        run: Box<Run>,
+        by: String,
+        mode: Mode,
+    },
+    Pause {
+        schedule: Name,
+        reason: String,
+        by: String,
+        mode: Mode,
+    },
+    Resume {
+        schedule: Name,
+        by: String,
+        mode: Mode,
+    },
+    /// All schedules as they are declared now.
+    Declare {
+        schedules: Vec<Schedule>,
+        by: String,
+        mode: Mode,
+    },
+    CredentialChanged,
+    Snapshot,
+}
+
+/// The answer to a command, given after the commit.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Run(Box<Run>),
+    Declared(Declared),
+    Snapshot(Box<Snapshot>),
+    Done,
+}
+
+/// What a reload changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    pub added: Vec<Name>,
+    pub changed: Vec<Name>,
+    pub removed: Vec<Name>,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("no schedule `{0}`")]
+    NoSchedule(String),
+    #[error("no open run `{0}`")]
+    NoRun(String),
+    #[error("{message}")]
+    Conflict { message: String, run: Option<RunId> },
+}
+
+/// An event as it goes to the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub schedule: Option<String>,
+    pub run: Option<String>,
+    /// An object with at least `event`.
+    pub body: Value,
+}
+
+/// A record as it goes to the store.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Saved {
+    /// The run's own record; `new` runs enter the listing as well.
+    Run {
+        run: Box<Run>,
+        new: bool,
+    },
+    Part {
+        run: RunId,
+        part: Box<Part>,
+    },
+    Files {
+        run: RunId,
+        files: Vec<PublishedFile>,
+    },
+    Opened(RunId),
+    Closed(RunId),
+    Mark(Name, Box<Mark>),
+    Roster {
+        hash: String,
+        ids: Arc<Vec<i64>>,
+    },
+}
+
+/// An errand: whole, repeatable (save `SubmitJob`), reporting once.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    AskProperties {
+        run: RunId,
+        source: Source,
+    },
+    SubmitJob {
+        attempt: AttemptId,
+        report: ReportKind,
+        format: Format,
+        window: Window,
+        property_ids: Vec<i64>,
+    },
+    /// One list for all: until every job of `until_seen` was seen, and, if `back_to` is given,
+    /// everything created since.
+    ListJobs {
+        until_seen: BTreeSet<String>,
+        back_to: Option<DateTime<Utc>>,
+    },
+    CheckJob {
+        attempt: AttemptId,
+        job_id: String,
+    },
+    FetchArtifact {
+        attempt: AttemptId,
+        job_id: String,
+        run: Box<Run>,
+    },
+    PublishRun {
+        run: Box<Run>,
+    },
+    CancelJob {
+        attempt: AttemptId,
+        job_id: String,
+    },
+}
+
+/// The outcome of a turn, in the order in which it must be carried out.
+#[derive(Debug, Default)]
+pub struct Turn {
+    pub entries: Vec<Entry>,
+    pub saved: Vec<Saved>,
+    pub answers: Vec<(Ticket, Result<Answer, Refusal>)>,
+    pub effects: Vec<Effect>,
+    /// Runs that ended in this turn.
+    pub ended: Vec<Run>,
+}
+
+impl Turn {
+    pub fn needs_commit(&self) -> bool {
+        !self.entries.is_empty() || !self.saved.is_empty()
+    }
+}
+
+/// The roster as it stands, for people and metrics.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub at: DateTime<Utc>,
+    pub schedules: Vec<ScheduleNow>,
+    pub open: Vec<OpenRun>,
+    pub jobs_in_flight: usize,
+    pub downloads: usize,
+    pub last_list_at: Option<DateTime<Utc>>,
+    /// Why no create is sent now, if so.
+    pub hold: Option<String>,
+    pub second_jobs: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct ScheduleNow {
+    pub schedule: Arc<Schedule>,
+    pub mark: Mark,
+    /// Nominal instant and the instant with jitter.
+    pub next: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct OpenRun {
+    pub run: Run,
+    pub parts_done: u32,
+}

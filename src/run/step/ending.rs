@@ -1,0 +1,375 @@
+//! The run as a whole: its beginning, its properties, publishing, and the ways it ends.
+
+use super::super::{
+    AttemptState, Cancelling, Cells, Fault, FaultClass, Part, PartNumber, PartState, Published,
+    Run, RunState, Verdict,
+};
+use super::{Ignored, Touched, after, any_attempt, close_if_done, submit};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+/// Cancels tried before they are given up; the vendor ends the job by itself anyway.
+const CANCEL_TRIES: u32 = 6;
+/// Tries of a publish that breaks for another reason than the disk.
+const PUBLISH_TRIES: u32 = 3;
+
+pub(super) fn started(run: &mut Run, now: DateTime<Utc>) -> Result<Touched, Ignored> {
+    if run.state != RunState::Queued {
+        return Err(Ignored::OutOfPlace);
+    }
+    run.started_at = Some(now);
+    run.not_before = now;
+    run.reason = None;
+    run.state = RunState::Resolving;
+    Ok(Touched::default())
+}
+
+pub(super) fn planned(
+    run: &mut Run,
+    properties: &Arc<Vec<i64>>,
+    roster: &str,
+    parts: &[Part],
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    if run.state != RunState::Resolving {
+        return Err(Ignored::OutOfPlace);
+    }
+    run.properties = Arc::clone(properties);
+    run.property_count = u32::try_from(properties.len()).unwrap_or(u32::MAX);
+    roster.clone_into(&mut run.roster);
+    run.parts = parts
+        .iter()
+        .map(|part| (part.number, part.clone()))
+        .collect();
+    run.tries = 0;
+    run.reason = None;
+    if run.parts.is_empty() {
+        end(
+            run,
+            RunState::Failed,
+            Some("the vendor lists no property for it".to_owned()),
+            now,
+        );
+    } else {
+        run.state = RunState::Running;
+    }
+    Ok(Touched::all(run))
+}
+
+pub(super) fn properties_unknown(
+    run: &mut Run,
+    fault: &Fault,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    if run.state != RunState::Resolving {
+        return Err(Ignored::OutOfPlace);
+    }
+    run.tries += 1;
+    run.reason = Some(reason_of(fault));
+    let hopeless = matches!(
+        fault.class,
+        FaultClass::Forbidden | FaultClass::Invalid | FaultClass::Gone | FaultClass::Quota
+    );
+    if hopeless {
+        end(run, RunState::Failed, Some(reason_of(fault)), now);
+    } else {
+        let rest = fault
+            .retry_after
+            .unwrap_or_else(|| submit::backoff(run.terms.retry, run.tries));
+        run.not_before = after(now, rest);
+    }
+    Ok(Touched::default())
+}
+
+/// Parts that are not yet fetched, or whose files cannot be split, give way to smaller ones.
+pub(super) fn replanned(
+    run: &mut Run,
+    parts: &[Part],
+    because: &Fault,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    if !matches!(run.state, RunState::Running | RunState::Publishing) {
+        return Err(Ignored::Ended);
+    }
+    for old in run
+        .parts
+        .values_mut()
+        .filter(|part| part.state != PartState::Superseded)
+    {
+        let fault = Some(because.clone());
+        abandon(old, AttemptState::Cancelled, fault, now);
+        old.state = PartState::Superseded;
+    }
+    run.parts
+        .extend(parts.iter().map(|part| (part.number, part.clone())));
+    run.terms.chunk.days = 1;
+    run.state = RunState::Running;
+    run.reason = None;
+    Ok(Touched::all(run))
+}
+
+pub(super) fn published(
+    run: &mut Run,
+    published: &Published,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    if run.state != RunState::Publishing {
+        return Err(Ignored::OutOfPlace);
+    }
+    run.rows = published.rows;
+    run.bytes = published.bytes;
+    run.files.clone_from(&published.files);
+    run.checks.clone_from(&published.checks);
+    let count = |spans: &[super::super::CellSpan]| -> u64 {
+        spans
+            .iter()
+            .map(|span| u64::from(span.window().len()))
+            .sum()
+    };
+    run.cells = Cells {
+        landed: count(&published.landed),
+        empty: count(&published.empty),
+        missing: count(&published.missing),
+    };
+    run.missing = published
+        .missing
+        .iter()
+        .take(Run::MISSING_MAX)
+        .copied()
+        .collect();
+    let abandoned = run
+        .live_parts()
+        .filter(|part| part.state == PartState::Abandoned)
+        .count();
+    let (state, reason) = match published.verdict {
+        Verdict::Quarantined => (RunState::Failed, published.reason.clone()),
+        Verdict::Landed => (RunState::Landed, published.reason.clone()),
+        Verdict::Incomplete if abandoned > 0 => {
+            let why = run.first_fault().map(reason_of).unwrap_or_default();
+            let total = run.live_parts().count();
+            (
+                RunState::Incomplete,
+                Some(format!("{abandoned} of {total} parts failed: {why}")),
+            )
+        }
+        Verdict::Incomplete => (RunState::Incomplete, published.reason.clone()),
+    };
+    end(run, state, reason, now);
+    Ok(Touched::default())
+}
+
+pub(super) fn publish_broken(
+    run: &mut Run,
+    fault: &Fault,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    if run.state != RunState::Publishing {
+        return Err(Ignored::OutOfPlace);
+    }
+    run.tries += 1;
+    run.reason = Some(reason_of(fault));
+    if fault.class != FaultClass::Disk && run.tries >= PUBLISH_TRIES {
+        end(run, RunState::Failed, Some(reason_of(fault)), now);
+    } else {
+        run.not_before = after(now, submit::backoff(run.terms.retry, run.tries));
+    }
+    Ok(Touched::default())
+}
+
+pub(super) fn deadline_passed(run: &mut Run, now: DateTime<Utc>) -> Result<Touched, Ignored> {
+    if run.state.is_terminal() {
+        return Err(Ignored::Ended);
+    }
+    let limit = humantime::format_duration(run.terms.deadline);
+    let held = run
+        .reason
+        .clone()
+        .or_else(|| run.first_fault().map(reason_of));
+    let reason = match held {
+        Some(held) => format!("deadline of {limit} passed; last: {held}"),
+        None => format!("deadline of {limit} passed"),
+    };
+    give_up(run, RunState::Failed, reason, FaultClass::Deadline, now)
+}
+
+pub(super) fn cancelled(
+    run: &mut Run,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    if run.state.is_terminal() {
+        return Err(Ignored::Ended);
+    }
+    give_up(
+        run,
+        RunState::Cancelled,
+        reason.to_owned(),
+        FaultClass::Cancelled,
+        now,
+    )
+}
+
+/// Ends the run now and orders its jobs to be cancelled upstream.
+fn give_up(
+    run: &mut Run,
+    state: RunState,
+    reason: String,
+    class: FaultClass,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    let mut touched = Touched::default();
+    for part in run
+        .parts
+        .values_mut()
+        .filter(|part| !part.state.is_closed())
+    {
+        let fault = part
+            .fault
+            .clone()
+            .unwrap_or_else(|| Fault::new(class, reason.clone()));
+        part.fault = Some(fault.clone());
+        // A create that may have reached the vendor is followed up, so that its job can be cancelled.
+        if !matches!(
+            part.state,
+            PartState::Submitting { .. } | PartState::Unanswered { .. }
+        ) {
+            abandon(part, AttemptState::Cancelled, Some(fault), now);
+        }
+        touched.parts.insert(part.number);
+    }
+    end(run, state, Some(reason), now);
+    Ok(touched)
+}
+
+/// Nothing more is tried for this part; a job of its that may still run is to be cancelled.
+pub(super) fn abandon(
+    part: &mut Part,
+    state: AttemptState,
+    fault: Option<Fault>,
+    now: DateTime<Utc>,
+) {
+    let job_runs = matches!(part.state, PartState::Exporting { .. });
+    let had_result = matches!(part.state, PartState::Fetching { .. } | PartState::Fetched);
+    if let Some(attempt) = part.attempts.last_mut() {
+        if let Some(fault) = &fault {
+            attempt.error.get_or_insert_with(|| fault.message.clone());
+        }
+        if !had_result || state != AttemptState::Cancelled {
+            attempt.state = state;
+        }
+        attempt.ended_at.get_or_insert(now);
+        if let (true, Some(job_id)) = (job_runs, attempt.job_id.clone())
+            && state == AttemptState::Cancelled
+        {
+            attempt.cancelling.push(Cancelling {
+                job_id,
+                tries: 0,
+                not_before: now,
+                outcome: None,
+            });
+        }
+    }
+    if fault.is_some() {
+        part.fault = fault;
+    }
+    part.state = PartState::Abandoned;
+}
+
+pub(super) fn cancel_settled(
+    run: &mut Run,
+    number: PartNumber,
+    attempt: u32,
+    job_id: &str,
+    outcome: &str,
+) -> Result<Touched, Ignored> {
+    let order = order(run, number, attempt, job_id)?;
+    order.outcome = Some(outcome.to_owned());
+    Ok(Touched::part(number))
+}
+
+pub(super) fn cancel_broken(
+    run: &mut Run,
+    (number, attempt): (PartNumber, u32),
+    job_id: &str,
+    fault: &Fault,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    let retry = run.terms.retry;
+    let order = order(run, number, attempt, job_id)?;
+    order.tries += 1;
+    if order.tries >= CANCEL_TRIES {
+        order.outcome = Some(format!("given up: {}", fault.message));
+    } else {
+        let rest = fault
+            .retry_after
+            .unwrap_or_else(|| submit::backoff(retry, order.tries));
+        order.not_before = after(now, rest);
+    }
+    Ok(Touched::part(number))
+}
+
+fn order<'a>(
+    run: &'a mut Run,
+    number: PartNumber,
+    attempt: u32,
+    job_id: &str,
+) -> Result<&'a mut Cancelling, Ignored> {
+    any_attempt(run, number, attempt)?
+        .cancelling
+        .iter_mut()
+        .find(|order| order.job_id == job_id && order.outcome.is_none())
+        .ok_or(Ignored::Known)
+}
+
+/// The same run again: failed parts get new attempts, fetched ones are kept.
+pub(super) fn retried(run: &mut Run, now: DateTime<Utc>) -> Result<Touched, Ignored> {
+    if !matches!(
+        run.state,
+        RunState::Failed | RunState::Incomplete | RunState::Cancelled
+    ) {
+        return Err(Ignored::OutOfPlace);
+    }
+    let mut touched = Touched::default();
+    for part in run
+        .parts
+        .values_mut()
+        .filter(|part| part.state == PartState::Abandoned)
+    {
+        part.forgiven = part.attempts.last().map_or(0, |attempt| attempt.number);
+        part.state = PartState::Planned;
+        part.fault = None;
+        touched.parts.insert(part.number);
+    }
+    run.started_at = Some(now);
+    run.finished_at = None;
+    run.not_before = now;
+    run.tries = 0;
+    run.reason = None;
+    run.state = if run.parts.is_empty() {
+        RunState::Resolving
+    } else {
+        RunState::Running
+    };
+    close_if_done(run, now);
+    Ok(touched)
+}
+
+pub(super) fn end(run: &mut Run, state: RunState, reason: Option<String>, now: DateTime<Utc>) {
+    run.state = state;
+    run.reason = reason;
+    run.finished_at = Some(now);
+}
+
+/// A fault as the run's reason; scripts know a refused credential by its first words.
+pub(super) fn reason_of(fault: &Fault) -> String {
+    match fault.class {
+        FaultClass::Credential | FaultClass::Forbidden => {
+            format!("credential refused: {}", fault.message)
+        }
+        FaultClass::Quota => format!("quota: {}", fault.message),
+        FaultClass::Throttled => format!("throttled: {}", fault.message),
+        FaultClass::Unreachable => format!("not reachable: {}", fault.message),
+        FaultClass::Disk => format!("landing folder: {}", fault.message),
+        _ => fault.message.clone(),
+    }
+}

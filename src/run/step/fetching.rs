@@ -1,0 +1,101 @@
+//! The download of a succeeded job's result.
+
+use super::super::{
+    Artifact, AttemptState, Fault, FaultClass, PartNumber, PartState, Run, RunState,
+};
+use super::{Ignored, Touched, after, close_if_done, current, ending, submit};
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+/// The first repetition comes soon: most breaks are gone at once.
+const FIRST_AGAIN: Duration = Duration::from_secs(1);
+/// Downloads whose content is wrong before a new job is worth its price.
+const CONTENT_TRIES: u32 = 2;
+
+pub(super) fn fetched(
+    run: &mut Run,
+    number: PartNumber,
+    attempt: u32,
+    artifact: &Artifact,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    if run.state.is_terminal() {
+        return Err(Ignored::Ended);
+    }
+    let (part, _) = current(run, number, attempt)?;
+    if !matches!(part.state, PartState::Fetching { .. }) {
+        return Err(Ignored::Known);
+    }
+    part.state = PartState::Fetched;
+    part.artifact = Some(artifact.clone());
+    part.fault = None;
+    run.reason = None;
+    close_if_done(run, now);
+    Ok(Touched::part(number))
+}
+
+/// A break costs another download, never another job while the first one's result can be had.
+pub(super) fn broken(
+    run: &mut Run,
+    number: PartNumber,
+    attempt: u32,
+    fault: &Fault,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    if run.state != RunState::Running {
+        return Err(Ignored::Ended);
+    }
+    let retry = run.terms.retry;
+    let (part, _) = current(run, number, attempt)?;
+    let PartState::Fetching { broken, .. } = part.state else {
+        return Err(Ignored::Known);
+    };
+    let pause = |tries: u32| match tries {
+        0 | 1 => FIRST_AGAIN.min(retry.first),
+        more => submit::backoff(retry, more - 1),
+    };
+    let wish = fault.retry_after;
+    part.fault = Some(fault.clone());
+    match fault.class {
+        // Not the result's fault: come again until the deadline.
+        FaultClass::Unreachable
+        | FaultClass::Throttled
+        | FaultClass::Credential
+        | FaultClass::Disk => {
+            let rest = wish.unwrap_or(retry.first);
+            part.state = PartState::Fetching {
+                broken,
+                not_before: after(now, rest),
+            };
+            run.reason = Some(ending::reason_of(fault));
+        }
+        FaultClass::TooLarge | FaultClass::Address | FaultClass::Forbidden | FaultClass::Quota => {
+            ending::abandon(part, AttemptState::Failed, Some(fault.clone()), now);
+        }
+        class => {
+            let most = match class {
+                FaultClass::Content => CONTENT_TRIES,
+                _ => retry.attempts.max(CONTENT_TRIES),
+            };
+            let broken = broken + 1;
+            if broken < most {
+                let rest = wish.unwrap_or_else(|| pause(broken));
+                part.state = PartState::Fetching {
+                    broken,
+                    not_before: after(now, rest),
+                };
+            } else {
+                submit::fail_attempt(
+                    part,
+                    AttemptState::Failed,
+                    fault.clone(),
+                    retry,
+                    Duration::ZERO,
+                    now,
+                );
+            }
+        }
+    }
+    close_if_done(run, now);
+    Ok(Touched::part(number))
+}

@@ -1,0 +1,244 @@
+//! The typed forms of what is stored. Frozen: a golden test fails when one of them changes.
+
+use super::{Change, Commit, Entry, Error, Key, Store, Tree};
+use crate::roster::{Loaded, Mark, Saved, Turn};
+use crate::run::{Part, PublishedFile, Run, RunId};
+use crate::schedule::Name;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Property ids in one record; eight digits and a comma each keep it well under the limit.
+const IDS_A_CHUNK: usize = 2_000;
+/// Published files in one record, some 250 bytes each.
+const FILES_A_CHUNK: usize = 100;
+/// Records read at once.
+const PAGE: usize = 1_000;
+
+/// Everything a turn wants remembered, as one commit.
+pub fn commit_of(turn: &Turn, at: DateTime<Utc>) -> Commit {
+    Commit {
+        at,
+        events: turn
+            .entries
+            .iter()
+            .map(|entry| Entry {
+                schedule: entry.schedule.clone(),
+                run: entry.run.clone(),
+                body: entry.body.clone(),
+            })
+            .collect(),
+        changes: turn.saved.iter().flat_map(changes_of).collect(),
+    }
+}
+
+fn changes_of(saved: &Saved) -> Vec<Change> {
+    match saved {
+        Saved::Run { run, new } => {
+            let mut changes = vec![put(Tree::Run, run.id.as_str().into(), run)];
+            if *new {
+                changes.push(put(Tree::Recent, recent_key(run), &()));
+            }
+            changes
+        }
+        Saved::Part { run, part } => vec![put(Tree::Part, part_key(run, part.number), part)],
+        Saved::Files { run, files } => files
+            .chunks(FILES_A_CHUNK)
+            .zip(0_u32..)
+            .map(|(chunk, number)| put(Tree::File, numbered(run.as_str(), number), &chunk))
+            .collect(),
+        Saved::Opened(run) => vec![put(Tree::Open, run.as_str().into(), &())],
+        Saved::Closed(run) => {
+            vec![Change::Delete {
+                key: Key {
+                    tree: Tree::Open,
+                    key: run.as_str().into(),
+                },
+            }]
+        }
+        Saved::Mark(name, mark) => vec![put(Tree::Schedule, name.as_str().into(), mark)],
+        Saved::Roster { hash, ids } => ids
+            .chunks(IDS_A_CHUNK)
+            .zip(0_u32..)
+            .map(|(chunk, number)| put(Tree::Roster, numbered(hash, number), &chunk))
+            .collect(),
+    }
+}
+
+fn put(tree: Tree, key: Vec<u8>, value: &impl Serialize) -> Change {
+    // Every stored form is made of strings, numbers and maps with string keys.
+    let value = serde_json::to_vec(value).unwrap_or_default();
+    Change::Put {
+        key: Key { tree, key },
+        value,
+    }
+}
+
+fn numbered(prefix: &str, number: u32) -> Vec<u8> {
+    let mut key = prefix.as_bytes().to_vec();
+    key.push(0);
+    key.extend(number.to_be_bytes());
+    key
+}
+
+fn part_key(run: &RunId, number: u32) -> Vec<u8> {
+    numbered(run.as_str(), number)
+}
+
+fn recent_key(run: &Run) -> Vec<u8> {
+    let millis = u64::try_from(run.created_at.timestamp_millis()).unwrap_or(0);
+    let mut key = millis.to_be_bytes().to_vec();
+    key.extend(run.id.as_str().as_bytes());
+    key
+}
+
+/// What the roster begins with.
+pub fn load(store: &impl Store) -> Result<Loaded, Error> {
+    let mut marks = BTreeMap::new();
+    each(store, Tree::Schedule, b"", |key, value| {
+        let name = text(Tree::Schedule, key)?;
+        let name = Name::parse(&name).map_err(|fault| bad(Tree::Schedule, &fault))?;
+        marks.insert(name, decode::<Mark>(Tree::Schedule, value)?);
+        Ok(())
+    })?;
+    let mut ids = Vec::new();
+    each(store, Tree::Open, b"", |key, _| {
+        ids.push(text(Tree::Open, key)?);
+        Ok(())
+    })?;
+    let mut open = Vec::new();
+    for id in ids {
+        match run(store, &id)? {
+            Some(run) => open.push(run),
+            None => {
+                return Err(bad(
+                    Tree::Open,
+                    &format!("it names `{id}`, which is no run"),
+                ));
+            }
+        }
+    }
+    Ok(Loaded { marks, open })
+}
+
+/// A run with its parts and properties.
+pub fn run(store: &impl Store, id: &str) -> Result<Option<Run>, Error> {
+    let Some(mut run) = run_alone(store, id)? else {
+        return Ok(None);
+    };
+    let mut prefix = id.as_bytes().to_vec();
+    prefix.push(0);
+    each(store, Tree::Part, &prefix, |_, value| {
+        let part = decode::<Part>(Tree::Part, value)?;
+        run.parts.insert(part.number, part);
+        Ok(())
+    })?;
+    each(store, Tree::File, &prefix, |_, value| {
+        run.files
+            .extend(decode::<Vec<PublishedFile>>(Tree::File, value)?);
+        Ok(())
+    })?;
+    run.properties = Arc::new(roster(store, &run.roster)?);
+    Ok(Some(run))
+}
+
+/// A run's own record.
+pub fn run_alone(store: &impl Store, id: &str) -> Result<Option<Run>, Error> {
+    store
+        .read(&Key {
+            tree: Tree::Run,
+            key: id.into(),
+        })?
+        .map(|value| decode::<Run>(Tree::Run, &value))
+        .transpose()
+}
+
+/// The parts of a run, for listings.
+pub fn parts(store: &impl Store, id: &str) -> Result<Vec<Part>, Error> {
+    let mut prefix = id.as_bytes().to_vec();
+    prefix.push(0);
+    let mut parts = Vec::new();
+    each(store, Tree::Part, &prefix, |_, value| {
+        parts.push(decode::<Part>(Tree::Part, value)?);
+        Ok(())
+    })?;
+    Ok(parts)
+}
+
+fn roster(store: &impl Store, hash: &str) -> Result<Vec<i64>, Error> {
+    let mut ids = Vec::new();
+    if hash.is_empty() {
+        return Ok(ids);
+    }
+    let mut prefix = hash.as_bytes().to_vec();
+    prefix.push(0);
+    each(store, Tree::Roster, &prefix, |_, value| {
+        ids.extend(decode::<Vec<i64>>(Tree::Roster, value)?);
+        Ok(())
+    })?;
+    Ok(ids)
+}
+
+/// Runs newest first, as long as `keep` wants more.
+pub fn recent(store: &impl Store, mut visit: impl FnMut(Run) -> Visit) -> Result<(), Error> {
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = store.scan(Tree::Recent, b"", after.as_deref(), true, PAGE.min(200))?;
+        let Some((last, _)) = page.last() else {
+            return Ok(());
+        };
+        after = Some(last.clone());
+        for (key, _) in &page {
+            let id = text(Tree::Recent, key.get(8..).unwrap_or_default())?;
+            let Some(run) = run_alone(store, &id)? else {
+                continue;
+            };
+            if visit(run) == Visit::Enough {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Whether a listing goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    More,
+    Enough,
+}
+
+fn each(
+    store: &impl Store,
+    tree: Tree,
+    prefix: &[u8],
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = store.scan(tree, prefix, after.as_deref(), false, PAGE)?;
+        for (key, value) in &page {
+            visit(key, value)?;
+        }
+        match page.last() {
+            Some((last, _)) if page.len() == PAGE => after = Some(last.clone()),
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn decode<T: DeserializeOwned>(tree: Tree, value: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(value).map_err(|fault| bad(tree, &fault))
+}
+
+fn text(tree: Tree, key: &[u8]) -> Result<String, Error> {
+    String::from_utf8(key.to_vec()).map_err(|fault| bad(tree, &fault))
+}
+
+fn bad(tree: Tree, reason: &dyn std::fmt::Display) -> Error {
+    Error::Record {
+        tree,
+        reason: reason.to_string(),
+    }
+}
