@@ -13,7 +13,6 @@ use axum::routing::{get, post};
 use super::conduct::{Rule, Seen};
 use super::faults::Fault;
 use super::reply::{self, Reply};
-use super::strikes::At;
 use super::world::{World, now};
 use super::{bulk, control, directory, oauth, world};
 
@@ -104,21 +103,17 @@ async fn admit(State(world): State<Arc<World>>, request: Request, next: Next) ->
     let path = request.uri().path();
     let endpoint = endpoint(request.method(), path);
     let query = request.uri().query();
-    let verdict = world.change(|state| {
+    let refusal = world.change(|state| {
         state.conduct.saw(&seen(endpoint, &request, path, query));
         note_unknown_fields(state, endpoint, query);
-        if state
-            .strikes
-            .strike(Fault::ServerError, At::Endpoint(endpoint))
-        {
-            return Err(reply::unavailable());
-        }
-        throttle(state, &world, endpoint)?;
-        authorize(state, request.headers())
+        let down = state.strike(Fault::ServerError, endpoint);
+        down.then(reply::unavailable)
+            .or_else(|| throttle(state, &world, endpoint))
+            .or_else(|| authorize(state, request.headers()))
     });
-    let mut answer = match verdict {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal,
+    let mut answer = match refusal {
+        None => next.run(request).await,
+        Some(refusal) => refusal,
     };
     add_limit_headers(&world, &mut answer);
     answer
@@ -128,9 +123,7 @@ async fn admit_token(State(world): State<Arc<World>>, request: Request, next: Ne
     let path = request.uri().path();
     let down = world.change(|state| {
         state.conduct.saw(&seen("token", &request, path, None));
-        state
-            .strikes
-            .strike(Fault::ServerError, At::Endpoint("token"))
+        state.strike(Fault::ServerError, "token")
     });
     match down {
         true => reply::unavailable(),
@@ -153,54 +146,34 @@ fn note_unknown_fields(state: &mut world::State, endpoint: &'static str, query: 
     }
 }
 
-#[expect(
-    clippy::result_large_err,
-    reason = "the refusal is the response itself"
-)]
-fn throttle(state: &mut world::State, world: &World, endpoint: &'static str) -> Result<(), Reply> {
+fn throttle(state: &mut world::State, world: &World, endpoint: &'static str) -> Option<Reply> {
     if let Some(left) = state.conduct.barred(endpoint) {
-        return Err(too_many(left));
+        return Some(too_many(left));
     }
-    let over = world
-        .options
-        .rate_limit
-        .is_some_and(|limit| state.conduct.over(limit.requests, limit.window));
-    if over
-        || state
-            .strikes
-            .strike(Fault::Throttled, At::Endpoint(endpoint))
-    {
-        let wait = world.options.retry_after;
+    let limit = world.options.rate_limit;
+    let over = limit.is_some_and(|limit| state.conduct.over(limit.requests, limit.window));
+    let wait = world.options.retry_after;
+    (over || state.strike(Fault::Throttled, endpoint)).then(|| {
         state.conduct.bar(Instant::now() + wait);
-        return Err(too_many(wait));
-    }
-    Ok(())
+        too_many(wait)
+    })
 }
 
-#[expect(
-    clippy::result_large_err,
-    reason = "the refusal is the response itself"
-)]
-fn authorize(state: &mut world::State, headers: &HeaderMap) -> Result<(), Reply> {
+fn authorize(state: &mut world::State, headers: &HeaderMap) -> Option<Reply> {
     let bearer = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
         .unwrap_or_default();
     if !state.tokens.accepts(bearer) {
-        return Err(reply::unauthorized());
+        return Some(reply::unauthorized());
     }
     // Without a number the fault waits until a job exists, so that it hits a run under way.
     let ripe = state.strikes.is_dosed(Fault::Unauthorized) || !state.jobs.is_empty();
-    if ripe
-        && state
-            .strikes
-            .strike(Fault::Unauthorized, At::Endpoint("any"))
-    {
+    (ripe && state.strike(Fault::Unauthorized, "any")).then(|| {
         state.tokens.revoke_issued();
-        return Err(reply::unauthorized());
-    }
-    Ok(())
+        reply::unauthorized()
+    })
 }
 
 fn too_many(wait: Duration) -> Reply {

@@ -17,7 +17,6 @@ use super::life;
 use super::paging::Paging;
 use super::reply::{self, Reply};
 use super::signing;
-use super::strikes::At;
 use super::world::{World, now};
 
 /// The longest create body that is read.
@@ -35,7 +34,7 @@ pub async fn create(State(world): State<Arc<World>>, request: Request) -> Reply 
     };
     let body = body.to_bytes();
     world.change(|state| state.conduct.saw_create(&body));
-    let strike = |fault| world.change(|state| state.strikes.strike(fault, At::Endpoint("create")));
+    let strike = |fault| world.change(|state| state.strike(fault, "create"));
     if strike(Fault::Forbidden) {
         return (StatusCode::FORBIDDEN, Body::empty()).into_response();
     }

@@ -9,7 +9,7 @@ use reqwest::{Url, redirect};
 use serde_json::{Value, json};
 
 use super::faults::Fault;
-use super::seeded::uuid;
+use super::seeded::{salt, uuid};
 use super::world::World;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub async fn send(world: &Arc<World>, id: &str, claim: Claim) {
         let body = match claim {
             Claim::Truth => json!({"job_id": job.id, "status": job.status.name()}),
             Claim::Forgery => {
-                json!({"job_id": uuid(&[job.created_n, 0xf0]), "status": "succeeded"})
+                json!({"job_id": uuid(&[job.created_n, salt("forged job")]), "status": "succeeded"})
             }
         };
         let times = if job.has(Fault::DuplicateCallback) {

@@ -171,12 +171,7 @@ impl Conduct {
     /// How long the client is still barred; notes when it should have known.
     pub fn barred(&mut self, endpoint: &str) -> Option<Duration> {
         let now = Instant::now();
-        let Some(left) = self
-            .barred_until
-            .map(|until| until.saturating_duration_since(now))
-        else {
-            return None;
-        };
+        let left = self.barred_until?.saturating_duration_since(now);
         if left.is_zero() {
             self.barred_until = None;
             self.answered_429 = None;

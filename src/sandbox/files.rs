@@ -21,7 +21,6 @@ use super::life;
 use super::range::{Asked, asked};
 use super::reply::{self, Reply};
 use super::signing::{self, Flaw};
-use super::strikes::At;
 use super::world::World;
 
 const CHUNK: usize = 256 << 10;
@@ -72,9 +71,7 @@ async fn file(State(world): State<Arc<World>>, request: Request) -> Reply {
                 "A signed URL and an Authorization header exclude each other",
             ));
         }
-        let down = state
-            .strikes
-            .strike(Fault::ServerError, At::Endpoint("file"));
+        let down = state.strike(Fault::ServerError, "file");
         down.then(|| {
             reply::xml(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -14,7 +14,7 @@ use super::callbacks::{self, Claim};
 use super::data::Content;
 use super::faults::Fault;
 use super::job::{Artifact, Job, Status};
-use super::seeded::{Seeded, hex};
+use super::seeded::{Seeded, hex, salt};
 use super::world::{World, now};
 
 /// How a job is made to end.
@@ -69,7 +69,7 @@ async fn pass_time(world: &Arc<World>, id: &str, time: Duration, forged: bool, h
 
 /// Half to one and a half times the ordinary time, by seed and number.
 fn duration(world: &World, job: &Job) -> Duration {
-    let mut draw = Seeded::new(&[world.options.seed, 0x7469_6d65, job.created_n]);
+    let mut draw = Seeded::new(&[world.options.seed, salt("job time"), job.created_n]);
     world.options.job_time.mul_f64(draw.between(0.5, 1.5))
 }
 
@@ -136,7 +136,7 @@ fn content(world: &World, job: &Job) -> Content {
         property_ids.clear();
     }
     if job.has(Fault::MissingProperties) && !property_ids.is_empty() {
-        let mut draw = Seeded::new(&[world.options.seed, 0x6d69_7373, job.created_n]);
+        let mut draw = Seeded::new(&[world.options.seed, salt("missing property"), job.created_n]);
         property_ids.remove(draw.below(property_ids.len() as u64) as usize);
     }
     let format = job.order.format;

@@ -191,3 +191,36 @@ impl Drop for Sandbox {
         self.world.stopping.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn stopping_takes_the_files_along_even_while_one_is_being_written() {
+        let options = Options {
+            units_per_day: 2_000_000,
+            job_time: Duration::ZERO,
+            ..Options::default()
+        };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        let folder = sandbox.world.spool.path().to_owned();
+        let order = json!({
+            "report_type": "units", "output_format": "jsonl", "property_ids": [1],
+            "start_date": "2026-01-01", "end_date": "2026-12-31",
+        });
+        let url = format!("{}/bulk_api/jobs", sandbox.base_url());
+        let client = callbacks::client().unwrap();
+        let created = client
+            .post(url)
+            .bearer_auth(sandbox.access_token())
+            .json(&order)
+            .send();
+        assert!(created.await.unwrap().status().is_success());
+        while folder.read_dir().unwrap().next().is_none() {
+            tokio::task::yield_now().await;
+        }
+        sandbox.stop().await;
+        assert!(!folder.exists());
+    }
+}

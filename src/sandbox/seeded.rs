@@ -44,6 +44,18 @@ impl Seeded {
     }
 }
 
+/// A part that keeps draws for one purpose apart from those for another.
+pub const fn salt(purpose: &str) -> u64 {
+    let bytes = purpose.as_bytes();
+    let mut salt = 0;
+    let mut position = 0;
+    while position < bytes.len() {
+        salt = (salt ^ bytes[position] as u64).wrapping_mul(GAMMA) >> 1;
+        position += 1;
+    }
+    salt
+}
+
 fn scramble(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -5,7 +5,7 @@ use reqwest::Url;
 use sha2::{Digest, Sha256};
 
 use super::job::Job;
-use super::seeded::hex;
+use super::seeded::{hex, salt};
 use super::world::{World, now};
 
 /// Seven days, as the vendor says.
@@ -45,7 +45,7 @@ pub fn job_id(path: &str) -> Option<&str> {
 pub fn url(world: &World, key: &str, issued_at: DateTime<Utc>, nonce: u64) -> String {
     let stamp = issued_at.format(STAMP).to_string();
     let day = &stamp[..8];
-    let token = hex(&[world.options.seed, 0x6e6f_6e63, nonce], 4);
+    let token = hex(&[world.options.seed, salt("security token"), nonce], 4);
     let expires = LIFETIME.num_seconds().to_string();
     let signature = signature(world, key, &stamp, &expires, &token);
     format!(
@@ -89,7 +89,7 @@ pub fn check(world: &World, path: &str, query: &str) -> Result<(), Flaw> {
 }
 
 fn signature(world: &World, path: &str, stamp: &str, expires: &str, token: &str) -> String {
-    let secret = hex(&[world.options.seed, 0x7369_676e], 4);
+    let secret = hex(&[world.options.seed, salt("signing secret")], 4);
     let digest = Sha256::digest(format!("{secret}\n{path}\n{stamp}\n{expires}\n{token}"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

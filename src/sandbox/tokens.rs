@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::seeded::{base64url, hex};
+use super::seeded::{base64url, hex, salt};
 
 /// How long the pasted token says that it lives.
 const PASTED_LIFETIME: i64 = 30 * 24 * 3600;
@@ -24,7 +24,7 @@ impl Tokens {
         let claims =
             json!({"iss": "aptiqd-sandbox", "sub": "1", "iat": now, "exp": now + PASTED_LIFETIME});
         let claims = base64url(claims.to_string().as_bytes());
-        let signature = base64url(hex(&[seed, 0x6a77_74], 2).as_bytes());
+        let signature = base64url(hex(&[seed, salt("pasted token")], 2).as_bytes());
         let pasted = format!("{header}.{claims}.{signature}");
         Tokens {
             seed,
@@ -36,11 +36,11 @@ impl Tokens {
     }
 
     pub fn client_id(seed: u64) -> String {
-        format!("sandbox-{}", hex(&[seed, 1], 1))
+        format!("sandbox-{}", hex(&[seed, salt("client id")], 1))
     }
 
     pub fn client_secret(seed: u64) -> String {
-        hex(&[seed, 2], 2)
+        hex(&[seed, salt("client secret")], 2)
     }
 
     pub fn pasted(&self) -> &str {
@@ -50,7 +50,7 @@ impl Tokens {
     /// A new token and its lifetime.
     pub fn issue(&mut self) -> (String, Duration) {
         self.issued_in_all += 1;
-        let token = hex(&[self.seed, 3, self.issued_in_all], 4);
+        let token = hex(&[self.seed, salt("token"), self.issued_in_all], 4);
         self.issued
             .push((token.clone(), Instant::now() + self.lifetime));
         (token, self.lifetime)

@@ -17,7 +17,7 @@ use super::Options;
 use super::conduct::{Conduct, Rule};
 use super::faults::Fault;
 use super::job::{Job, Order, Status};
-use super::seeded::uuid;
+use super::seeded::{salt, uuid};
 use super::strikes::{At, Strikes};
 use super::tokens::Tokens;
 
@@ -142,6 +142,11 @@ impl State {
         self.jobs.iter_mut().find(|job| job.id == id)
     }
 
+    /// Whether a fault of an endpoint shows now.
+    pub fn strike(&mut self, fault: Fault, endpoint: &str) -> bool {
+        self.strikes.strike(fault, At::Endpoint(endpoint))
+    }
+
     /// Whether a fault that concerns one job shows now.
     pub fn strike_job(&mut self, fault: Fault, id: &str) -> bool {
         self.strikes.strike(fault, At::Job(id))
@@ -151,7 +156,7 @@ impl State {
     pub fn create(&mut self, order: Order, options: &Options) -> &Job {
         self.note_second_live_create(&order);
         let created_n = self.jobs.len() as u64 + 1;
-        let id = uuid(&[options.seed, 0x6a6f_62, created_n]);
+        let id = uuid(&[options.seed, salt("job"), created_n]);
         let faults = OF_A_JOB
             .iter()
             .copied()

@@ -174,7 +174,12 @@ async fn read_with(stage: &Stage, token: &str) -> StatusCode {
 
 #[tokio::test]
 async fn a_429_is_text_with_its_headers_and_holds_until_retry_after() {
-    let stage = Stage::set("429").await;
+    let retry_after = Duration::from_secs(2);
+    let stage = Stage::with(Options {
+        retry_after,
+        ..options("429")
+    })
+    .await;
     let refused = stage
         .call(Method::GET, "/bulk_api/jobs")
         .send()
@@ -209,7 +214,7 @@ async fn a_429_is_text_with_its_headers_and_holds_until_retry_after() {
         StatusCode::TOO_MANY_REQUESTS
     );
     assert_eq!(violations(&stage.state().await), ["before-retry-after"]);
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    tokio::time::sleep(retry_after).await;
     assert_eq!(list_length(&stage).await, 0);
 }
 

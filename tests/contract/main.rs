@@ -2,6 +2,7 @@
 //! keeps to it, driven over loopback by a plain HTTP client that is not the project's.
 
 mod checker;
+mod credentials;
 mod endpoints;
 mod faults_of_creates;
 mod faults_of_downloads;

@@ -73,7 +73,7 @@ async fn fields_that_the_api_does_not_know_are_noticed() {
 }
 
 #[tokio::test]
-async fn stopping_closes_the_door_and_takes_the_files_along() {
+async fn a_sandbox_describes_itself_and_closes_the_door_when_it_stops() {
     let stage = Stage::set("").await;
     stage.finished(&order("property", "csv")).await;
     let described = stage.sandbox.describe();

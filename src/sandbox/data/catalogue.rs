@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use chrono::{Datelike, NaiveDate};
 
-use crate::sandbox::seeded::Seeded;
+use crate::sandbox::seeded::{Seeded, salt};
 
 const FIRST: &[&str] = &[
     "Cedar",
@@ -68,7 +68,7 @@ pub struct Property {
 
 impl Property {
     pub fn new(seed: u64, id: i64) -> Property {
-        let mut draw = Seeded::new(&[seed, 0x70726f70, id.cast_unsigned()]);
+        let mut draw = Seeded::new(&[seed, salt("property"), id.cast_unsigned()]);
         let (city, state, zip_code) = *draw.pick(PLACES);
         Property {
             id,

@@ -3,7 +3,7 @@
 use chrono::{Datelike, NaiveDate};
 
 use super::{Column, Content, Kind, Property, Value, column, key, rounded};
-use crate::sandbox::seeded::Seeded;
+use crate::sandbox::seeded::{Seeded, salt};
 
 pub const COLUMNS: &[Column] = &[
     key("Property ID", Kind::Int),
@@ -35,7 +35,7 @@ impl Floorplan {
     pub fn new(seed: u64, property: &Property, number: u32) -> Floorplan {
         let mut draw = Seeded::new(&[
             seed,
-            0x706c_616e,
+            salt("floor plan"),
             property.id.cast_unsigned(),
             u64::from(number),
         ]);

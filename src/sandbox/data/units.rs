@@ -4,7 +4,7 @@ use chrono::{Datelike, Days, Months, NaiveDate};
 
 use super::floorplans::Floorplan;
 use super::{Column, Content, Kind, Property, Value, column, key, rounded};
-use crate::sandbox::seeded::Seeded;
+use crate::sandbox::seeded::{Seeded, salt};
 
 pub const COLUMNS: &[Column] = &[
     key("Property ID", Kind::Int),
@@ -36,7 +36,7 @@ pub fn row(content: &Content, property: &Property, day: NaiveDate, number: u32) 
         content.seed,
         property.id.cast_unsigned(),
         u64::from(day.num_days_from_ce().unsigned_abs()),
-        0x756e_6974 + u64::from(number),
+        salt("unit") + u64::from(number),
         content.restated,
     ]);
     let status = *draw.pick(STATUSES);
