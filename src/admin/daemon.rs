@@ -15,14 +15,17 @@ pub enum Actor {
     User { uid: u32 },
     /// Over TCP.
     Remote,
+    /// A signal to the process, such as SIGHUP.
+    Signal,
 }
 
 impl Actor {
-    /// `uid 1000` or `tcp`.
+    /// `uid 1000`, `tcp` or `signal`.
     pub fn label(self) -> String {
         match self {
             Actor::User { uid } => format!("uid {uid}"),
             Actor::Remote => "tcp".to_owned(),
+            Actor::Signal => "signal".to_owned(),
         }
     }
 }

@@ -7,17 +7,30 @@ mod access;
 pub mod client;
 mod daemon;
 mod events;
+mod health;
+mod listing;
+mod live;
 pub mod metrics;
+mod outside;
 mod page;
+mod present;
 mod refusal;
 mod routes;
+mod scrape;
 mod server;
 mod socket;
+mod tally;
 pub mod view;
 
 pub use access::Access;
 pub use daemon::{Actor, Daemon, EventFilter, Intent, RunFilter};
+pub use live::Live;
+pub use outside::{Outside, Vitals};
 pub use refusal::Refusal;
 pub use routes::router;
 pub use server::{Peer, serve_tcp, serve_unix};
 pub use socket::{Bound, SocketFault, bind};
+pub use tally::Tally;
+
+#[cfg(test)]
+mod tests;

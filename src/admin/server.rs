@@ -47,32 +47,45 @@ impl Peer {
 
 /// Serves the socket until `stop`; returns when requests under way have ended.
 pub async fn serve_unix(listener: &UnixListener, router: Router, stop: CancellationToken) {
-    let loop_ = AcceptLoop::new(router, stop);
-    while let Some(accepted) = loop_.next(async || listener.accept().await).await {
-        let (stream, _) = accepted;
-        match stream.peer_cred() {
-            Ok(credentials) => loop_.spawn(
-                stream,
-                Peer::Unix {
-                    uid: credentials.uid(),
-                },
-            ),
-            Err(error) => tracing::warn!(%error, "a connection without credentials was dropped"),
+    let accepts = AcceptLoop::new(router, stop);
+    loop {
+        match accepts.next(listener.accept()).await {
+            Next::Stop => break,
+            Next::Nobody => {}
+            Next::Connection((stream, _)) => match stream.peer_cred() {
+                Ok(peer) => accepts.spawn(stream, Peer::Unix { uid: peer.uid() }),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection without credentials was dropped");
+                }
+            },
         }
     }
-    loop_.drain().await;
+    accepts.drain().await;
 }
 
 /// Serves TCP until `stop`; returns when requests under way have ended.
 pub async fn serve_tcp(listener: &TcpListener, router: Router, stop: CancellationToken) {
-    let loop_ = AcceptLoop::new(router, stop);
-    while let Some((stream, remote)) = loop_.next(async || listener.accept().await).await {
-        let _ = stream.set_nodelay(true);
-        if let Ok(local) = stream.local_addr() {
-            loop_.spawn(stream, Peer::Tcp { remote, local });
+    let accepts = AcceptLoop::new(router, stop);
+    loop {
+        match accepts.next(listener.accept()).await {
+            Next::Stop => break,
+            Next::Nobody => {}
+            Next::Connection((stream, remote)) => {
+                // Without it an answer may wait for the acknowledgement of its first half.
+                let _ = stream.set_nodelay(true);
+                if let Ok(local) = stream.local_addr() {
+                    accepts.spawn(stream, Peer::Tcp { remote, local });
+                }
+            }
         }
     }
-    loop_.drain().await;
+    accepts.drain().await;
+}
+
+enum Next<T> {
+    Connection(T),
+    Nobody,
+    Stop,
 }
 
 struct AcceptLoop {
@@ -92,23 +105,23 @@ impl AcceptLoop {
         }
     }
 
-    /// The next connection; `None` once it is time to stop.
-    async fn next<T>(&self, mut accept: impl AsyncFnMut() -> io::Result<T>) -> Option<T> {
-        loop {
-            let accepted = tokio::select! {
-                () = self.stop.cancelled() => return None,
-                accepted = async {
-                    // Held only until a slot is free; the connection takes its own.
-                    drop(self.slots.acquire().await);
-                    accept().await
-                } => accepted,
-            };
-            match accepted {
-                Ok(accepted) => return Some(accepted),
-                Err(error) => {
-                    tracing::warn!(%error, "the admin side cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_REST).await;
-                }
+    /// Waits for a free slot, then for a connection.
+    async fn next<T>(&self, accept: impl Future<Output = io::Result<T>>) -> Next<T> {
+        let accepted = async {
+            // Held only until one is free; the connection takes its own.
+            drop(self.slots.acquire().await);
+            accept.await
+        };
+        let accepted = tokio::select! {
+            () = self.stop.cancelled() => return Next::Stop,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Ok(connection) => Next::Connection(connection),
+            Err(error) => {
+                tracing::warn!(%error, "the admin side cannot accept a connection");
+                tokio::time::sleep(ACCEPT_REST).await;
+                Next::Nobody
             }
         }
     }

@@ -8,6 +8,16 @@ use crate::admin::view::{Code, Run, RunState, Runs};
 use crate::clock;
 use chrono::{DateTime, NaiveDate, Utc};
 
+const STATES: [&str; 7] = [
+    "queued",
+    "running",
+    "landed",
+    "incomplete",
+    "failed",
+    "cancelled",
+    "skipped",
+];
+
 /// The runs, newest first
 #[derive(clap::Args)]
 #[command(before_help = "Examples:
@@ -18,8 +28,8 @@ pub struct Args {
     /// Only runs of this schedule
     #[arg(long, value_name = "NAME")]
     schedule: Option<String>,
-    /// Only runs in this state
-    #[arg(long, value_parser = ["queued", "running", "landed", "incomplete", "failed", "cancelled", "skipped"])]
+    /// Only runs in this state: queued, running, landed, incomplete, failed, cancelled or skipped
+    #[arg(long, hide_possible_values = true, value_parser = STATES)]
     state: Option<String>,
     /// Only runs made since: `7d`, `2026-11-01` or an RFC 3339 instant
     #[arg(long, value_name = "T")]

@@ -1,0 +1,350 @@
+//! The running daemon behind the routes: reads of the store, snapshots and commands of the engine.
+
+use super::daemon::{Actor, Daemon, EventFilter, Intent, RunFilter};
+use super::outside::{Outside, Vitals};
+use super::scrape::{self, Sources};
+use super::tally::Tally;
+use super::view::{self, Code};
+use super::{Refusal, health, listing, present};
+use crate::clock;
+use crate::engine::{Asked, Handle};
+use crate::roster::{self, Answer, Command, Mode, Snapshot};
+use crate::run::{Run, RunId};
+use crate::schedule::{Name, Window};
+use crate::store::{self, Sequence, Store, record};
+use chrono::{DateTime, Utc};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// Everything the admin side needs of a running daemon.
+pub struct Live<S> {
+    store: Arc<S>,
+    handle: Handle,
+    outside: Arc<dyn Outside>,
+    tally: Tally,
+    began: DateTime<Utc>,
+    config: Mutex<view::ConfigHealth>,
+}
+
+impl<S: Store> Live<S> {
+    pub fn new(store: Arc<S>, handle: Handle, outside: Arc<dyn Outside>, tally: Tally) -> Live<S> {
+        let config = view::ConfigHealth {
+            path: outside.config_path(),
+            last_reload_at: None,
+            ok: true,
+            faults: Vec::new(),
+        };
+        Live {
+            store,
+            handle,
+            outside,
+            tally,
+            began: clock::now(),
+            config: Mutex::new(config),
+        }
+    }
+
+    async fn ask(&self, command: Command) -> Result<Answer, Refusal> {
+        self.handle.ask(command).await.map_err(refusal)
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, Refusal> {
+        match self.ask(Command::Snapshot).await? {
+            Answer::Snapshot(snapshot) => Ok(*snapshot),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// A read of the store, off the runtime's threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&S) -> Result<T, store::Error> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let store = Arc::clone(&self.store);
+        let read = tokio::task::spawn_blocking(move || read(&store)).await;
+        read.map_err(|_| Refusal::unavailable("a read of the store ended abnormally"))?
+            .map_err(|error| Refusal::unavailable(format!("the store cannot be read: {error}")))
+    }
+
+    async fn stored(&self, id: &RunId) -> Result<Run, Refusal> {
+        let wanted = id.clone();
+        let run = self.read(move |store| record::run(store, wanted.as_str()));
+        run.await?.ok_or_else(|| Refusal::unknown_run(id.as_str()))
+    }
+
+    fn config(&self) -> view::ConfigHealth {
+        let config = self.config.lock();
+        config.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_reload(&self, outcome: Result<(), Vec<view::Fault>>) {
+        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        config.last_reload_at = Some(clock::now());
+        config.ok = outcome.is_ok();
+        config.faults = outcome.err().unwrap_or_default();
+    }
+
+    async fn one_schedule(&self, name: &Name) -> Result<view::ScheduleStatus, Refusal> {
+        let snapshot = self.snapshot().await?;
+        let now = snapshot.schedules.iter();
+        let now = now.clone().find(|now| now.schedule.name == *name);
+        now.map(|now| health::schedule(now, &snapshot))
+            .ok_or_else(|| Refusal::unknown_schedule(name.as_str()))
+    }
+
+    fn vitals(&self) -> Vitals {
+        let mut vitals = self.outside.vitals();
+        vitals.callbacks.share = self.tally.counts().callback_share();
+        if !self.handle.is_open() {
+            vitals.ready = Err("the engine is stopping".to_owned());
+        }
+        vitals
+    }
+}
+
+fn refusal(asked: Asked) -> Refusal {
+    match asked {
+        Asked::Refused(roster::Refusal::NoSchedule(name)) => Refusal::unknown_schedule(&name),
+        Asked::Refused(roster::Refusal::NoRun(id)) => Refusal::unknown_run(&id),
+        Asked::Refused(roster::Refusal::Conflict { message, run }) => {
+            let help = run.map_or("aptiqd status".to_owned(), |run| {
+                format!("aptiqd show {run}")
+            });
+            Refusal::new(Code::Conflict, message, help)
+        }
+        Asked::Stopping => Refusal::unavailable("the daemon is stopping"),
+    }
+}
+
+fn unexpected() -> Refusal {
+    Refusal::unavailable("the engine gave another kind of answer")
+}
+
+fn mode(intent: Intent) -> Mode {
+    match intent {
+        Intent::Perform => Mode::Act,
+        Intent::DryRun => Mode::Dry,
+    }
+}
+
+fn one_run(answer: &Answer) -> Result<view::Run, Refusal> {
+    match answer {
+        Answer::Run(run) => Ok(present::whole_run(run)),
+        _ => Err(unexpected()),
+    }
+}
+
+impl<S: Store> Daemon for Live<S> {
+    async fn status(&self) -> Result<view::Status, Refusal> {
+        let snapshot = self.snapshot().await?;
+        let vitals = self.vitals();
+        let config = self.config();
+        let schedules: Vec<view::ScheduleStatus> = snapshot
+            .schedules
+            .iter()
+            .map(|now| health::schedule(now, &snapshot))
+            .collect();
+        let attention = health::attention(&schedules, &vitals, &config, &snapshot);
+        let mut runs: Vec<view::Run> = snapshot
+            .open
+            .iter()
+            .map(|open| present::whole_run(&open.run))
+            .collect();
+        runs.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        Ok(view::Status {
+            schema: "aptiqd.status/1".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ready: vitals.ready.is_ok(),
+            since: self.began,
+            attention,
+            schedules,
+            runs,
+            jobs_in_flight: snapshot.jobs_in_flight as u64,
+            callbacks: vitals.callbacks,
+            credential: vitals.credential,
+            config,
+            store: view::StoreHealth {
+                position: self.store.position(),
+                free_bytes: vitals.store_free_bytes,
+            },
+            landing: vitals.landing,
+        })
+    }
+
+    async fn runs(&self, filter: RunFilter) -> Result<Vec<view::Run>, Refusal> {
+        self.read(move |store| listing::runs(store, &filter)).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<view::RunDetail, Refusal> {
+        let run = self.stored(&id).await?;
+        let events = self.read(move |store| listing::events_of_run(store, &id));
+        Ok(present::detail(&run, events.await?))
+    }
+
+    async fn events(
+        &self,
+        filter: EventFilter,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<(Vec<view::Event>, Sequence), Refusal> {
+        let read = move |store: &S| listing::events(store, &filter, after, limit);
+        self.read(read).await
+    }
+
+    fn position(&self) -> watch::Receiver<Sequence> {
+        self.handle.position()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.vitals().ready
+    }
+
+    async fn metrics(&self) -> Result<String, Refusal> {
+        let snapshot = self.snapshot().await?;
+        let vitals = self.vitals();
+        let counts = self.tally.counts().clone();
+        Ok(scrape::render(&Sources {
+            snapshot: &snapshot,
+            counts: &counts,
+            vitals: &vitals,
+            reload_ok: self.config().ok,
+        }))
+    }
+
+    async fn reload(&self, actor: Actor, intent: Intent) -> Result<view::Reload, Refusal> {
+        let outside = Arc::clone(&self.outside);
+        let read = tokio::task::spawn_blocking(move || outside.schedules()).await;
+        let read =
+            read.map_err(|_| Refusal::unavailable("reading the schedules ended abnormally"))?;
+        let schedules = match read {
+            Ok(schedules) => schedules,
+            Err(faults) => {
+                if intent == Intent::Perform {
+                    tracing::error!(
+                        faults = faults.len(),
+                        "a reload was refused; nothing changed"
+                    );
+                    self.note_reload(Err(faults.clone()));
+                }
+                return Err(broken_config(faults));
+            }
+        };
+        let command = Command::Declare {
+            schedules,
+            by: actor.label(),
+            mode: mode(intent),
+        };
+        let Answer::Declared(declared) = self.ask(command).await? else {
+            return Err(unexpected());
+        };
+        if intent == Intent::Perform {
+            self.note_reload(Ok(()));
+            self.outside.renew_credential();
+            self.ask(Command::CredentialChanged).await?;
+        }
+        let names = |names: Vec<Name>| names.into_iter().map(String::from).collect();
+        Ok(view::Reload {
+            schema: "aptiqd.reload/1".to_owned(),
+            added: names(declared.added),
+            changed: names(declared.changed),
+            removed: names(declared.removed),
+            dry_run: intent == Intent::DryRun,
+        })
+    }
+
+    async fn trigger(
+        &self,
+        schedule: Name,
+        window: Option<Window>,
+        actor: Actor,
+        intent: Intent,
+    ) -> Result<view::Run, Refusal> {
+        let command = Command::Trigger {
+            schedule,
+            window,
+            by: actor.label(),
+            mode: mode(intent),
+        };
+        one_run(&self.ask(command).await?)
+    }
+
+    async fn pause(
+        &self,
+        schedule: Name,
+        reason: String,
+        actor: Actor,
+        intent: Intent,
+    ) -> Result<view::ScheduleStatus, Refusal> {
+        let command = Command::Pause {
+            schedule: schedule.clone(),
+            reason,
+            by: actor.label(),
+            mode: mode(intent),
+        };
+        self.ask(command).await?;
+        self.one_schedule(&schedule).await
+    }
+
+    async fn resume(
+        &self,
+        schedule: Name,
+        actor: Actor,
+        intent: Intent,
+    ) -> Result<view::ScheduleStatus, Refusal> {
+        let command = Command::Resume {
+            schedule: schedule.clone(),
+            by: actor.label(),
+            mode: mode(intent),
+        };
+        self.ask(command).await?;
+        self.one_schedule(&schedule).await
+    }
+
+    async fn cancel(&self, run: RunId, actor: Actor, intent: Intent) -> Result<view::Run, Refusal> {
+        let command = Command::Cancel {
+            run: run.clone(),
+            by: actor.label(),
+            mode: mode(intent),
+        };
+        match self.ask(command).await {
+            // The engine knows open runs only; one that has ended is a conflict, not unknown.
+            Err(refusal) if refusal.error.code == Code::UnknownRun => {
+                let ended = self.stored(&run).await?;
+                let message = format!("{run} has ended: {}", ended.state.as_str());
+                Err(Refusal::new(
+                    Code::Conflict,
+                    message,
+                    format!("aptiqd show {run}"),
+                ))
+            }
+            answer => one_run(&answer?),
+        }
+    }
+
+    async fn retry(&self, run: RunId, actor: Actor, intent: Intent) -> Result<view::Run, Refusal> {
+        let command = Command::Retry {
+            run: Box::new(self.stored(&run).await?),
+            by: actor.label(),
+            mode: mode(intent),
+        };
+        one_run(&self.ask(command).await?)
+    }
+}
+
+fn broken_config(faults: Vec<view::Fault>) -> Refusal {
+    let first = faults.first().map_or(String::new(), |fault| {
+        format!(
+            ": {}:{}:{}: {}",
+            fault.file, fault.line, fault.column, fault.message
+        )
+    });
+    let s = if faults.len() == 1 { "" } else { "s" };
+    let message = format!("the schedules have {} fault{s}{first}", faults.len());
+    let mut refusal = Refusal::new(
+        Code::Config,
+        message,
+        "`aptiqd check` shows them all; nothing was changed",
+    );
+    refusal.faults = faults;
+    refusal
+}
