@@ -8,12 +8,22 @@ const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
 /// `Retry-After` before `X-RateLimit-Reset-After` before `X-RateLimit-Reset`; at most an hour.
 pub(super) fn pause(headers: &HeaderMap) -> Option<Duration> {
-    let header = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    header(RETRY_AFTER.as_str())
-        .and_then(|text| seconds(text).or_else(|| until_date(text)))
-        .or_else(|| header("x-ratelimit-reset-after").and_then(seconds))
-        .or_else(|| header("x-ratelimit-reset").and_then(until_epoch))
+    retry_after(headers)
+        .or_else(|| header(headers, "x-ratelimit-reset-after").and_then(seconds))
+        .or_else(|| header(headers, "x-ratelimit-reset").and_then(until_epoch))
         .map(|pause| pause.min(PAUSE_MAX))
+}
+
+/// `Retry-After` alone. The rate limit's window stands in every answer, so it says nothing about an
+/// answer that was not throttled.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    header(headers, RETRY_AFTER.as_str())
+        .and_then(|text| seconds(text).or_else(|| until_date(text)))
+        .map(|pause| pause.min(PAUSE_MAX))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 fn seconds(text: &str) -> Option<Duration> {

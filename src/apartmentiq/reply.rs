@@ -2,7 +2,7 @@
 //! the status first, then JSON, then text.
 
 use super::callback_address::without_mac;
-use super::pause::pause;
+use super::pause::{pause, retry_after};
 use super::usage::Quota;
 use crate::run::{Fault, FaultClass};
 use reqwest::StatusCode;
@@ -138,7 +138,7 @@ impl Reply {
         let mut fault = Fault::new(class, self.message());
         fault.retry_after = match class {
             FaultClass::Throttled => Some(pause(&self.headers).unwrap_or(PAUSE_UNNAMED)),
-            FaultClass::Unanswered => pause(&self.headers),
+            FaultClass::Unanswered => retry_after(&self.headers),
             _ => None,
         };
         fault
