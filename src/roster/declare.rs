@@ -86,9 +86,11 @@ impl Roster {
             }
             Some(_) => {}
         }
+        // The fire planned so far is taken out of the agenda with the plan for the next one.
+        let next = self.schedules.get(&name).and_then(|known| known.next);
         let known = Known {
             schedule: Arc::new(schedule),
-            next: None,
+            next,
         };
         self.schedules.insert(name.clone(), known);
         self.plan_next_fire(&name);

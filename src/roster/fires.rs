@@ -35,10 +35,12 @@ impl Roster {
 
     /// Puts the schedule's next undecided fire into the agenda.
     pub(super) fn plan_next_fire(&mut self, name: &Name) {
-        self.fires.retain(|(_, other)| other != name);
         let Some(known) = self.schedules.get_mut(name) else {
             return;
         };
+        if let Some((_, fires_at)) = known.next.take() {
+            self.fires.remove(&(fires_at, name.clone()));
+        }
         let Some(mark) = self.marks.get(name) else {
             return;
         };
