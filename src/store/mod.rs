@@ -1,8 +1,8 @@
 //! What is remembered. The unit is an atomic [`Commit`], durable when it returns.
 
-pub mod record;
 mod limit;
 mod memory;
+pub mod record;
 #[cfg(test)]
 mod sample;
 mod store;
