@@ -64,6 +64,7 @@ impl Budget {
             Priority::Read => self.reads.lock().await,
             Priority::Create => self.creates.lock().await,
         };
+        let _patience = (priority == Priority::Create).then_some(Patience(self));
         loop {
             let now = Instant::now();
             let Err(again) = self.bucket().take(priority, now, since) else {
@@ -100,6 +101,15 @@ impl Budget {
     }
 }
 
+/// A create that gives up waiting must not hold reads back any longer.
+struct Patience<'a>(&'a Budget);
+
+impl Drop for Patience<'_> {
+    fn drop(&mut self) {
+        self.0.bucket().create_overdue = false;
+    }
+}
+
 impl Bucket {
     /// Takes a token, or says when to look again.
     fn take(&mut self, priority: Priority, now: Instant, since: Instant) -> Result<(), Instant> {
@@ -112,12 +122,11 @@ impl Bucket {
             self.create_overdue = true;
         }
         let needed = match priority {
+            // One of them is the create's, even if the bucket never holds two.
             Priority::Read if self.create_overdue => 2.0,
-            Priority::Read => 1.0,
-            Priority::Create if self.create_overdue => 1.0,
-            Priority::Create => 1.0 + self.reserve,
-        }
-        .min(self.burst);
+            Priority::Create if !self.create_overdue => 1.0 + self.reserve,
+            _ => 1.0,
+        };
         if self.tokens >= needed {
             self.tokens -= 1.0;
             if priority == Priority::Create {
@@ -155,93 +164,124 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    async fn taken_within(budget: &Budget, priority: Priority, time: Duration) -> u32 {
-        let end = Instant::now() + time;
-        let mut taken = 0;
-        while tokio::time::timeout_at(end, budget.acquire(priority))
-            .await
-            .is_ok()
-        {
-            taken += 1;
+    /// Virtual time: the bucket is given every `now`.
+    struct Simulation {
+        bucket: Bucket,
+        now: Instant,
+    }
+
+    impl Simulation {
+        fn new(requests_per_minute: u32) -> Simulation {
+            Simulation {
+                bucket: Budget::new(requests_per_minute)
+                    .bucket
+                    .into_inner()
+                    .unwrap(),
+                now: Instant::now() + Duration::from_millis(1),
+            }
         }
-        taken
-    }
 
-    #[tokio::test(start_paused = true)]
-    async fn five_minutes_hold_no_more_than_the_vendor_allows() {
-        let budget = Budget::new(18);
-        let taken = taken_within(&budget, Priority::Read, Duration::from_secs(300)).await;
-        assert!((99..=100).contains(&taken), "{taken}");
-    }
+        /// Waits as `acquire` does; the answer is for how long.
+        fn acquire(&mut self, priority: Priority) -> Duration {
+            let since = self.now;
+            while let Err(again) = self.bucket.take(priority, self.now, since) {
+                assert!(again > self.now, "a look that is not later would spin");
+                self.now = again;
+            }
+            self.now - since
+        }
 
-    #[tokio::test(start_paused = true)]
-    async fn creates_leave_room_for_a_read_at_once() {
-        let budget = Budget::new(18);
-        assert_eq!(
-            taken_within(&budget, Priority::Create, Duration::from_millis(1)).await,
-            8
-        );
-        let start = Instant::now();
-        budget.acquire(Priority::Read).await;
-        budget.acquire(Priority::Read).await;
-        assert_eq!(start.elapsed(), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_smallest_budget_still_lets_both_through() {
-        let budget = Budget::new(1);
-        budget.acquire(Priority::Create).await;
-        budget.acquire(Priority::Read).await;
-        budget.acquire(Priority::Create).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn reads_without_end_cannot_starve_a_create() {
-        let budget = Arc::new(Budget::new(18));
-        for _ in 0..4 {
-            let budget = budget.clone();
-            tokio::spawn(async move {
-                loop {
-                    budget.acquire(Priority::Read).await;
+        fn taken_within(&mut self, priority: Priority, time: Duration) -> u32 {
+            let end = self.now + time;
+            let mut taken = 0;
+            loop {
+                self.acquire(priority);
+                if self.now > end {
+                    return taken;
                 }
-            });
+                taken += 1;
+            }
         }
-        let start = Instant::now();
-        budget.acquire(Priority::Create).await;
-        assert!(
-            start.elapsed() < Duration::from_secs(70),
-            "{:?}",
-            start.elapsed()
-        );
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_asked_for_wins_and_no_burst_follows_it() {
-        let budget = Budget::new(18);
-        budget.close(Duration::from_secs(120));
-        assert_eq!(budget.closed_for(), Some(Duration::from_secs(120)));
-        let start = Instant::now();
-        budget.acquire(Priority::Read).await;
-        assert_eq!(start.elapsed(), Duration::from_secs(120));
-        assert_eq!(
-            taken_within(&budget, Priority::Read, Duration::from_secs(1)).await,
-            0
-        );
+    #[test]
+    fn five_minutes_hold_no_more_than_the_vendor_allows() {
+        for (per_minute, most) in [(18, 100), (1, 6), (100, 555), (100_000, 555_555)] {
+            let mut budget = Simulation::new(per_minute);
+            let taken = budget.taken_within(Priority::Read, Duration::from_secs(300));
+            assert!(taken <= most, "{taken} at {per_minute} a minute");
+            assert!(
+                taken >= per_minute * 5 / 2,
+                "{taken} at {per_minute} a minute"
+            );
+        }
+    }
+
+    #[test]
+    fn creates_leave_room_for_reads_at_once() {
+        let mut budget = Simulation::new(18);
+        let start = budget.now;
+        for _ in 0..8 {
+            assert_eq!(budget.acquire(Priority::Create), Duration::ZERO);
+        }
+        let since = budget.now;
+        assert!(budget.bucket.take(Priority::Create, start, since).is_err());
+        assert_eq!(budget.acquire(Priority::Read), Duration::ZERO);
+        assert_eq!(budget.acquire(Priority::Read), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_smallest_budget_still_lets_both_through() {
+        let mut budget = Simulation::new(1);
+        for priority in [Priority::Create, Priority::Read, Priority::Create] {
+            assert!(budget.acquire(priority) <= Duration::from_secs(61));
+        }
+    }
+
+    #[test]
+    fn reads_without_end_cannot_starve_a_create() {
+        for per_minute in [1, 2, 18] {
+            let mut budget = Simulation::new(per_minute);
+            let since = budget.now;
+            let limit = since + CREATE_PATIENCE + Duration::from_secs(61);
+            // Reads look first, at every moment.
+            loop {
+                while budget
+                    .bucket
+                    .take(Priority::Read, budget.now, budget.now)
+                    .is_ok()
+                {}
+                match budget.bucket.take(Priority::Create, budget.now, since) {
+                    Ok(()) => break,
+                    Err(again) => budget.now = again.min(budget.now + Duration::from_secs(1)),
+                }
+                assert!(budget.now < limit, "starved at {per_minute} a minute");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_asked_for_wins_and_no_burst_follows_it() {
+        let mut budget = Simulation::new(18);
+        budget.bucket.close(budget.now, Duration::from_secs(120));
+        assert_eq!(budget.acquire(Priority::Read), Duration::from_secs(120));
+        assert!(budget.acquire(Priority::Read) > Duration::from_secs(3));
         // A shorter pause does not shorten a longer one, and time is counted once.
-        budget.close(Duration::from_secs(60));
-        budget.close(Duration::from_secs(10));
-        assert_eq!(budget.throttled(), Duration::from_secs(180));
+        budget.bucket.close(budget.now, Duration::from_secs(60));
+        budget.bucket.close(budget.now, Duration::from_secs(10));
+        assert_eq!(budget.bucket.throttled, Duration::from_secs(180));
+        let wait = budget.acquire(Priority::Create).as_secs();
+        assert!((60..=64).contains(&wait), "{wait}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn one_who_gives_up_waiting_blocks_nobody() {
-        let budget = Budget::new(1);
+        let budget = Arc::new(Budget::new(1200));
+        budget.close(Duration::from_millis(100));
+        let impatient = Duration::from_millis(1);
+        let head = tokio::time::timeout(impatient, budget.acquire(Priority::Read));
+        assert!(head.await.is_err());
         budget.acquire(Priority::Read).await;
-        let impatient =
-            tokio::time::timeout(Duration::from_secs(1), budget.acquire(Priority::Read));
-        assert!(impatient.await.is_err());
-        let start = Instant::now();
-        budget.acquire(Priority::Read).await;
-        assert!(start.elapsed() <= Duration::from_secs(60));
+        assert_eq!(budget.closed_for(), None);
     }
 }

@@ -65,7 +65,8 @@ impl Client {
         })
     }
 
-    /// All pages from the newest job on, until `stop` (shown each page's jobs) says so or the end.
+    /// All pages from the newest job on, until `stop` (shown all jobs of this reading so far) says so or the
+    /// end.
     /// If the list moved meanwhile it is read once more; then it is told as not complete.
     pub async fn list(&self, mut stop: impl FnMut(&[JobSeen]) -> bool) -> Result<Listing, Fault> {
         let mut listing = Listing::default();
@@ -82,9 +83,9 @@ impl Client {
         let mut reading = Reading::default();
         for number in 1..=PAGES_MAX {
             let page = self.list_page(number, PER_PAGE).await?;
-            let stopped = stop(&page.jobs);
             let last = page.jobs.is_empty() || number >= page.total_pages;
             reading.add(number, page);
+            let stopped = stop(&reading.jobs);
             if stopped || last {
                 return Ok(reading.finish(last));
             }

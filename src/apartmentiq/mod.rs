@@ -3,12 +3,15 @@
 mod budget;
 mod callback_address;
 mod http;
+mod jwt;
 mod listing;
 mod oauth;
+mod pause;
 mod properties;
 mod reply;
 mod secret_file;
 mod settings;
+mod slot;
 mod token;
 mod usage;
 mod wire;

@@ -2,15 +2,14 @@
 //! the status first, then JSON, then text.
 
 use super::callback_address::without_mac;
+use super::pause::{pause, retry_after};
 use super::usage::Quota;
 use crate::run::{Fault, FaultClass};
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 use serde_json::Value;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-/// The longest pause that is kept on the vendor's word.
-const PAUSE_MAX: Duration = Duration::from_secs(3600);
 /// Kept when a 429 names no time.
 const PAUSE_UNNAMED: Duration = Duration::from_secs(60);
 const MESSAGE_CHARS_MAX: usize = 1000;
@@ -138,8 +137,8 @@ impl Reply {
         };
         let mut fault = Fault::new(class, self.message());
         fault.retry_after = match class {
-            FaultClass::Throttled => Some(self.pause().unwrap_or(PAUSE_UNNAMED)),
-            FaultClass::Unanswered => self.pause(),
+            FaultClass::Throttled => Some(pause(&self.headers).unwrap_or(PAUSE_UNNAMED)),
+            FaultClass::Unanswered => retry_after(&self.headers),
             _ => None,
         };
         fault
@@ -203,35 +202,6 @@ impl Reply {
             bounded(&format!("{}: {said}", self.status.as_u16()))
         }
     }
-
-    /// How long the vendor wishes us to wait.
-    pub(super) fn pause(&self) -> Option<Duration> {
-        let header = |name: &str| self.headers.get(name)?.to_str().ok().map(str::trim);
-        let retry_after = self.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok());
-        retry_after
-            .and_then(|text| seconds(text.trim()).or_else(|| until_date(text.trim())))
-            .or_else(|| header("x-ratelimit-reset-after").and_then(seconds))
-            .or_else(|| header("x-ratelimit-reset").and_then(until_epoch))
-            .map(|pause| pause.min(PAUSE_MAX))
-    }
-}
-
-fn seconds(text: &str) -> Option<Duration> {
-    let seconds: f64 = text.parse().ok()?;
-    let bounded = seconds.clamp(0.0, PAUSE_MAX.as_secs_f64());
-    (!seconds.is_nan()).then(|| Duration::from_secs_f64(bounded))
-}
-
-fn until_date(text: &str) -> Option<Duration> {
-    let date = httpdate::parse_http_date(text).ok()?;
-    let now = SystemTime::from(crate::clock::now());
-    Some(date.duration_since(now).unwrap_or_default())
-}
-
-fn until_epoch(text: &str) -> Option<Duration> {
-    let at: i64 = text.parse().ok()?;
-    let left = at.saturating_sub(crate::clock::now().timestamp());
-    Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
 }
 
 fn error_words(body: &Value) -> String {
@@ -378,31 +348,6 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_read_from_whichever_header_there_is_and_bounded() {
-        let pause = |headers: &[(&'static str, &str)]| reply(429, headers, "").pause();
-        let seconds = |n| Some(Duration::from_secs(n));
-        assert_eq!(
-            pause(&[("retry-after", "7"), ("x-ratelimit-reset-after", "9")]),
-            seconds(7)
-        );
-        assert_eq!(pause(&[("x-ratelimit-reset-after", "9")]), seconds(9));
-        assert_eq!(pause(&[("retry-after", "999999999")]), seconds(3600));
-        assert_eq!(pause(&[("retry-after", "-5")]), seconds(0));
-        assert_eq!(pause(&[("retry-after", "soon")]), None);
-        assert_eq!(
-            pause(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]),
-            seconds(0)
-        );
-        assert_eq!(
-            pause(&[("x-ratelimit-reset", "99999999999")]),
-            seconds(3600)
-        );
-        assert_eq!(pause(&[("x-ratelimit-reset", "1000")]), seconds(0));
-        let unnamed = reply(429, &[], "slow down").fault();
-        assert_eq!(unnamed.retry_after, Some(PAUSE_UNNAMED));
-    }
-
-    #[test]
     fn the_vendors_echo_of_an_address_does_not_leak_its_mac() {
         let mac = "0123456789abcdef0123456789abcdef";
         let body =
@@ -412,5 +357,11 @@ mod tests {
             !message.contains(mac) && message.contains("a.b.p1.a1"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_throttling_without_a_time_has_one() {
+        let unnamed = reply(429, &[], "slow down").fault();
+        assert_eq!(unnamed.retry_after, Some(PAUSE_UNNAMED));
     }
 }

@@ -109,15 +109,24 @@ pub(super) fn not_found() -> Response {
 }
 
 fn closing(status: StatusCode) -> Response {
-    let mut response = empty(status);
+    let mut response = answer_with(status);
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
-    response
+    without_body(response)
 }
 
 fn empty(status: StatusCode) -> Response {
+    without_body(answer_with(status))
+}
+
+fn answer_with(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    response
+}
+
+/// Comes last: hyper moves a length to the end of the headers, but not in an answer to HEAD.
+fn without_body(mut response: Response) -> Response {
     let none = HeaderValue::from_static("0");
     response.headers_mut().insert(CONTENT_LENGTH, none);
     response

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-const ACCEPTED: &str = "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const ACCEPTED: &str = "HTTP/1.1 202 Accepted\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Counts what it acknowledges; each takes a permit, so that a test may hold it back.
 #[derive(Clone)]
@@ -184,8 +184,9 @@ async fn everything_else_is_the_same_empty_404() {
         "/metrics".into(),
         "*".into(),
     ] {
-        targets.extend(["GET", "POST", "HEAD"].map(|method| (method, path.clone())));
+        targets.extend(["GET", "POST", "HEAD", "DELETE"].map(|method| (method, path.clone())));
     }
+    targets.push(("CONNECT", "e:443".into()));
     let expected = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     for (number, (method, path)) in (1..).zip(&targets) {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: e\r\n");
@@ -264,7 +265,7 @@ async fn a_store_that_cannot_or_does_not_answer_is_503() {
         let request =
             format!("GET /cb/v1/{token} HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n");
         let answer = listening.ask(&request).await;
-        let expected = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 30\r\nconnection: close\r\n\r\n";
+        let expected = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 30\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(answer, expected);
         assert_eq!(listening.count(Outcome::Unavailable), 1);
     }

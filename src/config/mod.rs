@@ -3,6 +3,7 @@
 
 mod address;
 mod check;
+mod checks;
 mod daemon;
 mod fault;
 mod notifier;
@@ -12,8 +13,11 @@ mod schedule;
 mod schedules;
 mod secret_file;
 mod section;
+mod sections;
 mod sheet;
+mod terms;
 mod texts;
+mod values;
 mod warnings;
 mod window;
 

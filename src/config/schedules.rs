@@ -109,8 +109,14 @@ fn gather_share(files: &[PathBuf], scope: &Scope) -> Gathered {
     share
 }
 
-/// Files of one name in different folders: only one of them could be the schedule.
+/// Files of one name in different folders: only one of them could be the schedule. One folder has no two.
 fn same_names(files: &[PathBuf]) -> Vec<Fault> {
+    if files
+        .windows(2)
+        .all(|pair| pair[0].parent() == pair[1].parent())
+    {
+        return Vec::new();
+    }
     let mut first = std::collections::BTreeMap::new();
     let mut faults = Vec::new();
     for file in files {

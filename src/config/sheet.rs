@@ -164,7 +164,8 @@ impl Sheet {
 
 /// A text file of at most `max` bytes.
 pub(super) fn text_of(path: &Path, max: u64) -> Result<String, Fault> {
-    let mut bytes = Vec::new();
+    // Room for an ordinary file, so that it is read in one go.
+    let mut bytes = Vec::with_capacity(4096);
     std::fs::File::open(path)
         .and_then(|file| file.take(max + 1).read_to_end(&mut bytes))
         .map_err(|error| unreadable(path, &error))?;

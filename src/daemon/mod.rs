@@ -12,6 +12,8 @@ mod admin;
 mod callbacks;
 mod listeners;
 mod reload;
+#[cfg(test)]
+mod tests;
 
 use crate::apartmentiq::{self, CallbackKeys, Client};
 use crate::callback::{self, Counters};

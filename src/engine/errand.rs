@@ -104,23 +104,24 @@ impl Errands {
 
     async fn list(
         &self,
-        mut until_seen: BTreeSet<String>,
+        until_seen: BTreeSet<String>,
         back_to: Option<DateTime<Utc>>,
     ) -> Result<Listed, Fault> {
         let mut reached = false;
         let listing = self
             .api
-            .list(|page: &[JobSeen]| {
-                for job in page {
-                    until_seen.remove(&job.job_id);
-                }
-                let oldest = page.iter().filter_map(|job| job.created_at).min();
+            .list(|so_far: &[JobSeen]| {
+                let seen = so_far
+                    .iter()
+                    .filter(|job| until_seen.contains(&job.job_id))
+                    .count();
+                let oldest = so_far.iter().filter_map(|job| job.created_at).min();
                 let far_enough = match (back_to, oldest) {
                     (None, _) => true,
                     (Some(back_to), Some(oldest)) => oldest < back_to,
                     (Some(_), None) => false,
                 };
-                reached = until_seen.is_empty() && far_enough;
+                reached = seen == until_seen.len() && far_enough;
                 reached
             })
             .await?;

@@ -124,6 +124,8 @@ impl Roster {
         let shared = matches!(
             fault.class,
             FaultClass::Unreachable
+                | FaultClass::Unanswered
+                | FaultClass::Nonsense
                 | FaultClass::Throttled
                 | FaultClass::Credential
                 | FaultClass::Quota

@@ -171,7 +171,12 @@ fn refuse(part: &mut Part, index: usize, fault: &Fault, retry: Retry, now: DateT
     part.fault = Some(fault.clone());
     let wait = fault.retry_after.unwrap_or(retry.first);
     match fault.class {
-        FaultClass::Unreachable | FaultClass::Throttled | FaultClass::Credential => {
+        // `Unanswered` here is the token's endpoint, not the create, which was never sent.
+        FaultClass::Unreachable
+        | FaultClass::Throttled
+        | FaultClass::Credential
+        | FaultClass::Unanswered
+        | FaultClass::Nonsense => {
             part.state = PartState::Resting {
                 until: after(now, wait),
             };

@@ -7,6 +7,8 @@
 //!   after a gap that swallows it, the first time around in a repeated hour;
 //! - a *wildcard* hour (`*`, `*/2`) follows elapsed time: nothing in the gap, again in the repeat.
 
+#[cfg(test)]
+mod agreement;
 mod crontab;
 #[cfg(test)]
 mod oracle;

@@ -1,0 +1,191 @@
+//! Durable callbacks over HTTP, against the same listener with nothing in the place of the disk:
+//! `cargo bench --bench callbacks`. Client and listener share the machine; the ratio is the figure.
+//!
+//! `APTIQD_BENCH_SECONDS` (3) is the length of one round, `APTIQD_BENCH_ROUNDS` (3) their number;
+//! the best round of each side is compared, since machines are noisy.
+
+use aptiqd::apartmentiq::CallbackKeys;
+use aptiqd::callback::{Acknowledge, Counters, Limits, Unavailable, serve};
+use aptiqd::run::AttemptId;
+use std::fs::File;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+const CONNECTIONS: [usize; 3] = [1, 32, 256];
+const BATCH_MAX: usize = 1024;
+
+/// Nothing in the place of the disk.
+#[derive(Clone)]
+struct Nothing;
+
+impl Acknowledge for Nothing {
+    async fn acknowledge(&self, _: AttemptId) -> Result<(), Unavailable> {
+        Ok(())
+    }
+}
+
+/// The durable side: one writer, one `fdatasync` a batch, everyone of the batch answered after it.
+/// Whatever else implements [`Acknowledge`], the engine's handle above all, can stand here.
+#[derive(Clone)]
+struct GroupCommit {
+    queue: mpsc::UnboundedSender<(AttemptId, oneshot::Sender<()>)>,
+}
+
+impl GroupCommit {
+    fn start(mut file: File) -> GroupCommit {
+        let (queue, mut waiting) = mpsc::unbounded_channel::<(AttemptId, oneshot::Sender<()>)>();
+        std::thread::spawn(move || {
+            let mut batch = Vec::new();
+            while waiting.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+                let lines: String = batch.iter().map(|(id, _)| format!("{id}\n")).collect();
+                file.write_all(lines.as_bytes()).expect("append");
+                file.sync_data().expect("fdatasync");
+                for (_, answer) in batch.drain(..) {
+                    let _ = answer.send(());
+                }
+            }
+        });
+        GroupCommit { queue }
+    }
+}
+
+impl Acknowledge for GroupCommit {
+    async fn acknowledge(&self, attempt: AttemptId) -> Result<(), Unavailable> {
+        let (answer, durable) = oneshot::channel();
+        self.queue
+            .send((attempt, answer))
+            .map_err(|_| Unavailable)?;
+        durable.await.map_err(|_| Unavailable)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Figures {
+    per_second: f64,
+    p50: Duration,
+    p99: Duration,
+}
+
+fn main() {
+    let seconds = setting("APTIQD_BENCH_SECONDS", 3);
+    let rounds = setting("APTIQD_BENCH_ROUNDS", 3);
+    let folder = tempfile::tempdir_in(".").expect("a folder on the disk to be measured");
+    println!("callbacks: best of {rounds} rounds of {seconds} s, durable against nothing");
+    println!("connections   nothing/s   durable/s   ratio   durable p50   durable p99");
+    for connections in CONNECTIONS {
+        let best = |durable: bool| {
+            let rounds = (0..rounds).map(|round| {
+                let time = Duration::from_secs(seconds);
+                if durable {
+                    let path = folder.path().join(format!("{connections}-{round}"));
+                    let file = File::create(path).expect("create");
+                    measure(GroupCommit::start(file), connections, time)
+                } else {
+                    measure(Nothing, connections, time)
+                }
+            });
+            rounds
+                .max_by(|a, b| a.per_second.total_cmp(&b.per_second))
+                .expect("at least one round")
+        };
+        let (nothing, durable) = (best(false), best(true));
+        println!(
+            "{connections:>11} {:>11.0} {:>11.0} {:>6.0}% {:>10.2} ms {:>10.2} ms",
+            nothing.per_second,
+            durable.per_second,
+            100.0 * durable.per_second / nothing.per_second,
+            durable.p50.as_secs_f64() * 1e3,
+            durable.p99.as_secs_f64() * 1e3,
+        );
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value.map_or(default, |value| value.parse().expect("a whole number"))
+}
+
+/// The listener in its own runtime as in the daemon, the senders in another.
+fn measure(acknowledger: impl Acknowledge, connections: usize, time: Duration) -> Figures {
+    let listening = runtime();
+    let stop = CancellationToken::new();
+    let keys = Arc::new(CallbackKeys::parse(KEY).expect("a key"));
+    let listener = listening.block_on(TcpListener::bind("127.0.0.1:0"));
+    let listener = listener.expect("bind");
+    let at = listener.local_addr().expect("address");
+    let serving = listening.spawn(serve(
+        listener,
+        keys.clone(),
+        acknowledger,
+        Limits::default(),
+        stop.clone(),
+        Arc::new(Counters::default()),
+    ));
+    let figures = runtime().block_on(send(at, &keys, connections, time));
+    stop.cancel();
+    listening.block_on(serving).expect("the listener stops");
+    figures
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+async fn send(at: SocketAddr, keys: &CallbackKeys, connections: usize, time: Duration) -> Figures {
+    let start = Instant::now();
+    let senders: Vec<_> = (0..connections)
+        .map(|number| {
+            let attempt = format!("bench.20261122T183000Z.p{}.a1", number + 1);
+            let token = keys.token(&attempt.parse().expect("an attempt"));
+            tokio::spawn(sender(at, token, start + time))
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for sender in senders {
+        latencies.extend(sender.await.expect("a sender"));
+    }
+    let took = start.elapsed();
+    latencies.sort_unstable();
+    let quantile = |q: f64| latencies[((latencies.len() - 1) as f64 * q) as usize];
+    Figures {
+        per_second: latencies.len() as f64 / took.as_secs_f64(),
+        p50: quantile(0.50),
+        p99: quantile(0.99),
+    }
+}
+
+/// One keep-alive connection, one request at a time: what a sender's latency really is.
+async fn sender(at: SocketAddr, token: String, end: Instant) -> Vec<Duration> {
+    let body = r#"{"job_id":"5b0c1c5e-7f8a-4a52-9d8e-0d6a1f0e7b11","status":"succeeded"}"#;
+    let request = format!(
+        "POST /cb/v1/{token} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(at).await.expect("connect");
+    stream.set_nodelay(true).expect("nodelay");
+    let mut latencies = Vec::new();
+    let mut answer = Vec::with_capacity(256);
+    while Instant::now() < end {
+        let sent = Instant::now();
+        stream.write_all(request.as_bytes()).await.expect("send");
+        answer.clear();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let read = stream.read_buf(&mut answer).await.expect("an answer");
+            assert!(read > 0, "the listener closed");
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 202 "), "not accepted");
+        latencies.push(sent.elapsed());
+    }
+    latencies
+}

@@ -1,1 +1,0 @@
-//! The client against a raw TCP server that answers with every nastiness.
