@@ -3,15 +3,26 @@
 
 use super::cells::Cells;
 use super::compose::{self, Found, Target};
-use super::disk::Disk;
+use super::disk::{Disk, disk_fault};
 use super::manifest::{
     Column, DateSummary, FileEntry, JobEntry, Manifest, PropertySummary, SCHEMA,
 };
 use super::merge::{self, Merged};
 use super::outcome::Outcome;
 use super::partition::intersection;
-use super::{Delivered, layout};
+use super::{PublishOrder, layout};
 use crate::run::{CellSpan, Fault};
+use crate::schedule::Format;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Where a partition's manifest waits until its file is in place.
+pub(super) fn staged_manifest(root: &Path, order: &PublishOrder, key: &str) -> PathBuf {
+    layout::staging(root, &order.run)
+        .join("out")
+        .join(key)
+        .join("manifest.json")
+}
 
 impl Outcome<'_> {
     /// Renames a staged file into place unless its bytes are there already, then its manifest.
@@ -28,10 +39,6 @@ impl Outcome<'_> {
             before.is_some_and(|previous| previous.file.sha256.as_deref() == Some(&file.sha256));
         let untouched =
             same && merge::hash_file(&to).is_ok_and(|(_, sha256)| sha256 == file.sha256);
-        if !untouched {
-            disk.make_folder(to.parent().unwrap_or(disk.root()))?;
-            disk.rename(&staged, &to)?;
-        }
         let generation = before.map_or(1, |previous| previous.generation + u64::from(!same));
         let entry = FileEntry {
             path: Some(path),
@@ -40,23 +47,26 @@ impl Outcome<'_> {
             rows: file.rows,
         };
         let manifest = self.manifest(target, entry, generation);
-        self.write_manifest(disk, target, &manifest)?;
-        self.remove_other_format(disk, target)?;
+        let unsaid = self.stage_manifest(disk, target, &manifest)?;
+        if !untouched {
+            disk.make_folder(to.parent().unwrap_or(disk.root()))?;
+            disk.rename(&staged, &to)?;
+        }
+        if unsaid {
+            self.place_manifest(disk, target)?;
+        }
+        self.remove_other_formats(disk, target)?;
         Ok(manifest)
     }
 
     /// One file a partition: a schedule that changed its format leaves no second one behind.
-    fn remove_other_format(&self, disk: &Disk, target: &Target) -> Result<(), Fault> {
+    fn remove_other_formats(&self, disk: &Disk, target: &Target) -> Result<(), Fault> {
         let order = self.order;
-        let now = layout::data(&order.schedule, &target.slice.key, order.format);
-        match target
-            .previous
-            .as_ref()
-            .and_then(|previous| previous.file.path.as_ref())
-        {
-            Some(before) if *before != now => disk.remove(&disk.root().join(before)),
-            _ => Ok(()),
-        }
+        [Format::Csv, Format::Jsonl, Format::Parquet]
+            .into_iter()
+            .filter(|format| *format != order.format)
+            .map(|format| layout::data(&order.schedule, &target.slice.key, format))
+            .try_for_each(|path| disk.remove(&disk.root().join(path)))
     }
 
     /// A partition without new rows: rows that are there stay, and their manifest with them.
@@ -82,24 +92,40 @@ impl Outcome<'_> {
             sha256: None,
             rows: 0,
         };
-        self.write_manifest(disk, target, &self.manifest(target, entry, 0))?;
+        if self.stage_manifest(disk, target, &self.manifest(target, entry, 0))? {
+            self.place_manifest(disk, target)?;
+        }
         Ok(None)
     }
 
-    fn write_manifest(
+    /// Stages the manifest durably before its file is put in place, so that a repeat after a crash
+    /// between the two knows it. Says whether the one in place differs.
+    fn stage_manifest(
         &self,
         disk: &Disk,
         target: &Target,
         manifest: &Manifest,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let same = |previous: &Manifest| previous.says_the_same(manifest);
         if target.previous.as_ref().is_some_and(same) {
-            return Ok(());
+            return Ok(false);
         }
-        let order = self.order;
-        let to = layout::manifest(disk.root(), &order.schedule, &target.slice.key);
-        let staging = layout::staging(disk.root(), &order.run).join("manifest.json");
-        disk.replace(&staging, &to, &manifest.to_text())
+        let staged = staged_manifest(disk.root(), self.order, &target.slice.key);
+        let folder = staged.parent().unwrap_or(disk.root());
+        disk.make_folder(folder)?;
+        let mut file = disk.create(&staged)?;
+        file.write_all(&manifest.to_text())
+            .map_err(|error| disk_fault("write", &staged, &error))?;
+        disk.sync_file(&file, &staged)?;
+        disk.sync_folder(folder)?;
+        Ok(true)
+    }
+
+    fn place_manifest(&self, disk: &Disk, target: &Target) -> Result<(), Fault> {
+        let (root, key) = (disk.root(), &target.slice.key);
+        disk.make_folder(&layout::meta(root, &self.order.schedule))?;
+        let to = layout::manifest(root, &self.order.schedule, key);
+        disk.rename(&staged_manifest(root, self.order, key), &to)
     }
 
     fn manifest(&self, target: &Target, file: FileEntry, generation: u64) -> Manifest {
@@ -196,7 +222,7 @@ impl Outcome<'_> {
             .found
             .iter()
             .filter(|part| part.part.window.overlaps(target.slice.window));
-        let mut jobs: Vec<JobEntry> = here.map(|part| job_entry(part.part)).collect();
+        let mut jobs: Vec<JobEntry> = here.map(|part| JobEntry::of(part.part)).collect();
         for earlier in target
             .previous
             .iter()
@@ -224,18 +250,6 @@ impl Outcome<'_> {
             Some(previous) if self.columns.is_empty() => previous.columns.clone(),
             _ => self.columns.clone(),
         }
-    }
-}
-
-fn job_entry(part: &Delivered) -> JobEntry {
-    JobEntry {
-        job_id: part.job_id.clone(),
-        properties: part.properties.len(),
-        property_ids: part.properties.clone(),
-        from: part.window.from,
-        to: part.window.to,
-        bytes: part.artifact.bytes,
-        sha256: part.artifact.sha256.clone(),
     }
 }
 

@@ -5,15 +5,18 @@ use super::checks::{self, Evidence};
 use super::compose::{self, Action, Composition, Found, Target};
 use super::disk::{Disk, disk_fault};
 use super::inspect::{self, Facts, Kept, write_keys};
+use super::manifest::Manifest;
 use super::merge::{self, Merged};
 use super::outcome::Outcome;
-use super::{Delivered, PublishOrder, layout, schema};
+use super::partition::slices;
+use super::{Delivered, PublishOrder, layout, place, schema};
 use crate::run::{Fault, FaultClass, Published, Verdict};
 use std::fs;
 use std::io::ErrorKind;
 
 pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fault> {
     let root = disk.root();
+    settle(disk, order)?;
     disk.remove_folder(&layout::staging(root, &order.run).join("out"))?;
     let found = find(disk, order)?;
     let facts: Vec<&Facts> = found.iter().map(|part| &part.facts).collect();
@@ -45,6 +48,30 @@ pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fa
     let published = outcome.land(disk, &files)?;
     tidy(disk, order, &published);
     Ok(published)
+}
+
+/// Completes what an earlier publish of this run was stopped in: where a file is in place already,
+/// its manifest, staged before it, follows.
+fn settle(disk: &Disk, order: &PublishOrder) -> Result<(), Fault> {
+    for slice in slices(order.partition, order.window) {
+        let staged = place::staged_manifest(disk.root(), order, &slice.key);
+        let Ok(text) = fs::read(&staged) else {
+            continue;
+        };
+        let Ok(manifest) = serde_json::from_slice::<Manifest>(&text) else {
+            continue;
+        };
+        let (Some(path), Some(sha256)) = (&manifest.file.path, &manifest.file.sha256) else {
+            continue;
+        };
+        let there = merge::hash_file(&disk.root().join(path));
+        if there.is_ok_and(|(_, there)| there == *sha256) {
+            let to = layout::manifest(disk.root(), &order.schedule, &slice.key);
+            disk.make_folder(&layout::meta(disk.root(), &order.schedule))?;
+            disk.rename(&staged, &to)?;
+        }
+    }
+    Ok(())
 }
 
 /// The facts of each part, from the cache or from its raw file.
@@ -121,6 +148,7 @@ fn stage(
     let mut merged = merge::merge(disk, order.format, &slots, sources, outputs)?;
     let stage_one = |target: &Target| match target.action {
         Action::Nothing => Ok(None),
+        Action::Settled => Ok(target.settled_file()),
         Action::Merge(output) => Ok(merged[output].take()),
         Action::Link(at) => {
             let artifact = &found[at].part.artifact;

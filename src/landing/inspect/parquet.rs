@@ -15,7 +15,7 @@ use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader, RowGroupReader};
-use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use std::borrow::Cow;
 use std::fs::File;
@@ -71,7 +71,12 @@ pub(in crate::landing) fn open(path: &Path) -> Result<SerializedFileReader<File>
         .map_err(|error| disk_fault("read", path, &error))?
         .len();
     footer_length(&file, length)?;
-    let reader = SerializedFileReader::new(file).map_err(|error| corrupt(&error))?;
+    // Kept in full, so that an appended row group carries all its metadata along.
+    let options = ReadOptionsBuilder::new()
+        .with_encoding_stats_as_mask(false)
+        .build();
+    let reader =
+        SerializedFileReader::new_with_options(file, options).map_err(|error| corrupt(&error))?;
     agree(reader.metadata(), length)?;
     Ok(reader)
 }

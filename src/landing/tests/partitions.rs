@@ -364,3 +364,17 @@ async fn more_days_than_open_files_are_split_in_passes() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_changed_format_replaces_the_file_of_the_old_one() {
+    let mut world = World::new(Format::Csv, Partition::Date).await;
+    let day = window("2026-11-22", "2026-11-22");
+    world.land(1, &IDS, day, &grid(&IDS, day, "a")).await;
+    world.format = Format::Parquet;
+    let published = world.land(2, &IDS, day, &grid(&IDS, day, "b")).await;
+    assert_eq!(published.files[0].generation, 2);
+    assert_eq!(
+        world.visible(),
+        ["data/owned/date=2026-11-22/owned.parquet"]
+    );
+}
