@@ -56,7 +56,7 @@ pub(super) fn inspect(path: &Path, mut tally: Tally) -> Result<(Facts, Vec<u64>)
             for column in 0..group.num_columns() {
                 unpack(group.as_ref(), column)?;
             }
-            rows(group.as_ref(), &columns, |row| tally.row(|slot| row(slot)))?;
+            rows(group.as_ref(), &columns, |row| tally.row(row))?;
         }
         let described = describe(schema);
         Ok(tally.finish(described))
@@ -182,7 +182,7 @@ pub(in crate::landing) fn route_columns(
 pub(in crate::landing) fn rows(
     group: &dyn RowGroupReader,
     columns: &[Option<usize>],
-    mut each: impl FnMut(&dyn Fn(usize) -> Datum<'static>),
+    mut each: impl for<'r> FnMut(&dyn Fn(usize) -> Datum<'r>),
 ) -> Result<(), Fault> {
     let mut leaves: Vec<usize> = columns.iter().flatten().copied().collect();
     leaves.sort_unstable();
@@ -206,9 +206,9 @@ pub(in crate::landing) fn rows(
         for (reader, leaf) in readers.iter_mut().zip(&leaves) {
             batches.push(batch(reader, group.metadata(), *leaf, wanted)?);
         }
-        for row in 0..wanted {
-            each(&|slot| place[slot].map_or(Datum::Absent, |at| batches[at][row].clone()));
-        }
+        (0..wanted).for_each(|row| {
+            each(&|slot| place[slot].map_or(Datum::Absent, |at| batches[at][row].borrowed()));
+        });
         remaining -= wanted;
     }
     Ok(())

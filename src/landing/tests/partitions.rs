@@ -31,7 +31,7 @@ async fn one_part_of_one_file_is_the_vendors_bytes() {
                 body
             );
             assert_eq!((file.generation, &file.sha256), (1, &part.artifact.sha256));
-            assert_eq!(world.visible(), [file.path.clone()]);
+            assert_eq!(world.visible(), std::slice::from_ref(&file.path));
             assert!(verify(world.root(), None).expect("verified").is_clean());
         }
     }
