@@ -2,6 +2,7 @@
 
 use super::console::{Console, Tone};
 use super::exit::{Exit, Outcome};
+use super::signals::Signals;
 use super::{Context, encode};
 use crate::admin::view::{Event, Events};
 use futures_util::StreamExt;
@@ -70,11 +71,12 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         .map(|event| event.sequence)
         .or(args.after);
     let path = format!("/api/v1/events?{}", filter.trim_start_matches('&'));
+    let mut interrupt = pin!(Signals::listen()?.stop());
     let mut stream = pin!(client.follow(&path, last).await?);
     loop {
         let next = tokio::select! {
             next = stream.next() => next,
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+            () = interrupt.as_mut() => return Ok(Exit::Done),
         };
         match next {
             Some(event) => print(&event?, scope, console),
