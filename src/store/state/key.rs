@@ -14,7 +14,8 @@ pub const EVENT: u8 = 8;
 /// Run id, 0, page (big-endian u16) → all records of a run that is not open.
 pub const COLD: u8 = 9;
 pub const RECENT: u8 = 10;
-pub const KINDS: usize = 11;
+pub const FILE: u8 = 11;
+pub const KINDS: usize = 12;
 
 pub fn kind(tree: Tree) -> u8 {
     match tree {
@@ -26,6 +27,7 @@ pub fn kind(tree: Tree) -> u8 {
         Tree::Run => RUN,
         Tree::Part => PART,
         Tree::Recent => RECENT,
+        Tree::File => FILE,
     }
 }
 
