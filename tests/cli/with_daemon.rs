@@ -34,13 +34,18 @@ impl Running {
 
 struct Stage {
     folder: tempfile::TempDir,
-    daemon: Running,
+    daemon: Option<Running>,
     _sandbox: Running,
 }
 
 impl Stage {
     fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// SIGTERM to the daemon; its exit code.
+    fn stop(&mut self) -> Option<i32> {
+        self.daemon.take().and_then(Running::stop)
     }
 
     fn run(&self, words: &[&str]) -> std::process::Output {
@@ -84,7 +89,16 @@ fn stage(sandbox_words: &[&str]) -> Stage {
     write_secret(&folder.path().join("secret"), text("client_secret"));
     fs::create_dir(folder.path().join("schedules")).unwrap();
     fs::write(folder.path().join("schedules/owned.toml"), SCHEDULE).unwrap();
-    let mut daemon = aptiqd(folder.path(), &["run"]);
+    Stage {
+        daemon: Some(start(folder.path())),
+        folder,
+        _sandbox: sandbox,
+    }
+}
+
+/// A daemon that said that it is ready.
+fn start(folder: &Path) -> Running {
+    let mut daemon = aptiqd(folder, &["run"]);
     let mut daemon = Running(daemon.stderr(Stdio::piped()).spawn().unwrap());
     let err = daemon.0.stderr.take().unwrap();
     let mut lines = BufReader::new(err).lines();
@@ -95,11 +109,7 @@ fn stage(sandbox_words: &[&str]) -> Stage {
     assert!(ready.is_some(), "the daemon said nothing of being ready");
     // Whoever writes to a pipe nobody reads would stop one day.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    Stage {
-        folder,
-        daemon,
-        _sandbox: sandbox,
-    }
+    daemon
 }
 
 fn write_secret(path: &Path, text: &str) {
@@ -110,7 +120,7 @@ fn write_secret(path: &Path, text: &str) {
 
 #[test]
 fn a_triggered_run_lands_and_every_reading_verb_shows_it() {
-    let stage = stage(&["--job-time", "100ms"]);
+    let mut stage = stage(&["--job-time", "100ms"]);
     let triggered = stage.run(&["trigger", "owned", "--wait", "--json"]);
     assert_eq!(code(&triggered), 0, "{}", stderr(&triggered));
     let run = document(&triggered)["run"].clone();
@@ -161,7 +171,7 @@ fn a_triggered_run_lands_and_every_reading_verb_shows_it() {
         assert!(narrow, "{}", stdout(&output));
     }
     assert_eq!(code(&stage.run(&["verify", "owned"])), 0);
-    assert_eq!(stage.daemon.stop(), Some(0));
+    assert_eq!(stage.stop(), Some(0));
     assert!(!stage.folder.path().join("admin.sock").exists());
 }
 
@@ -244,6 +254,37 @@ fn a_run_that_fails_fails_the_waiting_verb() {
     assert_eq!(code(&output), 1, "{}", stderr(&output));
     assert_eq!(document(&output)["run"]["state"], "failed");
     assert_eq!(error(&output)["code"], "failed");
+}
+
+#[test]
+fn a_refused_credential_ends_the_wait_with_77() {
+    let stage = stage(&[]);
+    write_secret(&stage.path().join("secret"), "wrong");
+    let output = stage.run(&["trigger", "owned", "--wait", "--json"]);
+    assert_eq!(code(&output), 77, "{}{}", stdout(&output), stderr(&output));
+    assert_eq!(error(&output)["code"], "credential_refused");
+    let status = document(&stage.run(&["status", "--json"]));
+    assert_eq!(status["credential"]["refused"], true);
+    assert_eq!(status["attention"][0]["subject"], "credential");
+}
+
+#[test]
+fn a_second_daemon_on_the_same_folder_exits_5() {
+    let stage = stage(&[]);
+    let second = stage.run(&["run", "--json"]);
+    assert_eq!(code(&second), 5, "{}", stderr(&second));
+    assert_eq!(error(&second)["code"], "conflict");
+    assert_eq!(code(&stage.run(&["status"])), 0);
+}
+
+#[test]
+fn runs_are_there_after_a_restart() {
+    let mut stage = stage(&["--job-time", "50ms"]);
+    let first = document(&stage.run(&["trigger", "owned", "--wait", "--json"]));
+    assert_eq!(stage.stop(), Some(0));
+    stage.daemon = Some(start(stage.path()));
+    let runs = document(&stage.run(&["runs", "--json"]));
+    assert_eq!(runs["runs"], serde_json::json!([first["run"]]));
 }
 
 #[test]
