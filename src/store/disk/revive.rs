@@ -156,6 +156,7 @@ fn open_unlocked(path: &Path, cache_bytes: u64) -> Result<State, Broken> {
                 if broken.reason.contains("acquire lock")
                     && begun.elapsed() < Duration::from_secs(5) =>
             {
+                #[expect(clippy::disallowed_methods, reason = "a thread of its own, at opening")]
                 thread::sleep(Duration::from_millis(20));
             }
             other => return other,
