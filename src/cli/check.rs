@@ -1,6 +1,7 @@
 //! `check`: every fault of every file at once.
 
 use super::Context;
+use super::console::Tone;
 use super::exit::{Exit, Failure, Outcome};
 use super::render::counted;
 use crate::admin::view::{Check, Code, Fault};
@@ -31,7 +32,10 @@ pub fn perform(args: Args, context: &Context) -> Outcome {
     let checked = config::check(&paths, super::environment().into_iter(), clock::now());
     if !checked.warnings.is_empty() {
         let warnings = config::render(&checked.warnings);
-        console.note(&format!("{warnings}\n"));
+        let word = console.tint_err("warning", Tone::Warn);
+        console.note(&format!(
+            "{word}: allowed, but probably not meant\n{warnings}\n"
+        ));
     }
     if !checked.faults.is_empty() {
         return refuse(&checked.faults, context);

@@ -8,7 +8,7 @@ use crate::admin::view::{Code, Fire, Plan};
 use crate::roster::plan::{PlannedFire, fires, local_days};
 use crate::schedule::Schedule;
 use crate::{clock, config};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, Timelike, Utc};
 
 /// Fires in one answer, at most.
 const FIRES_MAX: usize = 100_000;
@@ -149,6 +149,13 @@ fn shown(schedule: &Schedule, fire: PlannedFire) -> Fire {
     }
 }
 
+/// `Tue 2026-11-24 12:30 -06:00`, with seconds only where there are some.
+fn local(at: DateTime<FixedOffset>) -> String {
+    let seconds = if at.second() == 0 { "" } else { ":%S" };
+    at.format(&format!("%a %Y-%m-%d %H:%M{seconds} %:z"))
+        .to_string()
+}
+
 fn table(planned: &[Fire], console: &Console, now: DateTime<Utc>) -> String {
     if planned.is_empty() {
         return "no fires\n".to_owned();
@@ -158,7 +165,7 @@ fn table(planned: &[Fire], console: &Console, now: DateTime<Utc>) -> String {
     let count = |count: Option<u64>| count.map_or("at fire time".to_owned(), amount);
     for fire in planned {
         rows.row(&[
-            &fire.fires_at.format("%a %Y-%m-%d %H:%M:%S %:z").to_string(),
+            &local(fire.fires_at),
             &age(fire.fires_at.to_utc(), now),
             &fire.schedule,
             &days(fire.window),

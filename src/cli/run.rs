@@ -9,8 +9,9 @@ use crate::daemon::{self, AdminDoors, Daemon};
 use crate::roster::Mode;
 use crate::store;
 use crate::telemetry::{self, Style};
-use crate::{config, sd_notify};
+use crate::{clock, config, sd_notify};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The daemon in the foreground; SIGTERM stops it in order, SIGHUP reloads
@@ -27,7 +28,8 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
     let (config, schedules) = loaded.map_err(|faults| Failure::of_faults(&faults))?;
     telemetry::init(Style::detect());
     let mut signals = Signals::listen()?;
-    let store = open_store(&config.state)?;
+    let store = open_store(&config.state).await?;
+    let failed = store.failed();
     let doors = AdminDoors::open(&config.admin).await.map_err(failure)?;
     let addresses = doors.addresses.clone();
     let tally = Tally::default();
@@ -38,6 +40,7 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
     let started = Daemon::start(config, schedules, store, ended, stop.clone());
     let mut daemon = started.await.map_err(failure)?;
     daemon.serve_admin(doors, tally);
+    daemon.end_when(failed);
     tracing::info!(
         schedules = count,
         callbacks = %daemon.parts.callback_address,
@@ -67,23 +70,25 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
 }
 
 /// What keeps the daemon's state.
-pub type Disk = store::Memory;
+pub use store::Disk;
 
-/// Opens the state folder; made if absent.
-pub fn open_store(state: &config::State) -> Result<Arc<Disk>, Failure> {
-    std::fs::create_dir_all(&state.path).map_err(|error| {
-        let message = format!(
-            "cannot make the state folder {}: {error}",
-            state.path.display()
-        );
-        Failure::new(
-            Code::Config,
-            message,
-            "set state.path to a folder that may be written",
-        )
-    })?;
-    Ok(Arc::new(store::Memory::new()))
+/// Opens the state folder; made if absent. A refill after damage may take a while.
+pub async fn open_store(state: &config::State) -> Result<Arc<Disk>, Failure> {
+    sd_notify::still_starting(REFILL_MAX, "opening the state");
+    let settings = store::Settings {
+        history: state.history,
+        ..store::Settings::new(&state.path, clock::now())
+    };
+    let opened = tokio::task::spawn_blocking(move || Disk::open(settings)).await;
+    match opened {
+        Ok(Ok((disk, _))) => Ok(Arc::new(disk)),
+        Ok(Err(error)) => Err(failure(daemon::Error::Store(error))),
+        Err(panic) => Err(failure(daemon::Error::Panic(panic))),
+    }
 }
+
+/// How long opening the state may take before systemd gives up.
+const REFILL_MAX: Duration = Duration::from_secs(600);
 
 /// Why the daemon did not start or did not go on, with what to do about it.
 pub fn failure(error: daemon::Error) -> Failure {

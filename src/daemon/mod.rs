@@ -188,6 +188,17 @@ impl<S: Store> Daemon<S> {
         });
     }
 
+    /// Ends the daemon with an error once `failed` says why nothing can be made durable any more.
+    pub fn end_when(&mut self, failed: impl Future<Output = String> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => Ok("the watch over the store"),
+                reason = failed => Err(Error::Store(store::Error::Stopped { reason })),
+            }
+        });
+    }
+
     /// Waits for the stop token and then for every task; the first task that ends unasked, or
     /// panics, ends the daemon with an error.
     pub async fn serve(mut self) -> Result<(), Error> {

@@ -23,6 +23,9 @@ pub struct Mark {
     /// The latest day that is landed for every property of its run.
     #[serde(default)]
     pub data_through: Option<NaiveDate>,
+    /// Its files were seen to have no date column, so that its parts are one day long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_day_parts: bool,
     /// Fires that ended as skips since the last run, by any reason.
     #[serde(default)]
     pub skips: u64,
@@ -60,6 +63,7 @@ impl Mark {
             last_ended: None,
             last_landed: None,
             data_through: None,
+            one_day_parts: false,
             skips: 0,
         }
     }

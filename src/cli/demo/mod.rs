@@ -18,7 +18,7 @@ use crate::telemetry::{self, Style};
 use futures_util::StreamExt;
 use scene::Scene;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ const END_WITHIN: Duration = Duration::from_secs(120);
   aptiqd demo
   aptiqd demo --dir /tmp/demo --keep")]
 pub struct Args {
-    /// Where it works; what an earlier demo left there is replaced
+    /// Where it works; an earlier demo there is replaced
     #[arg(long, value_name = "DIR", default_value = "aptiqd-demo")]
     dir: PathBuf,
     /// Stay up afterwards, with the status page, until Ctrl-C
@@ -88,7 +88,7 @@ async fn start(
     stop: CancellationToken,
 ) -> Result<(Daemon<super::run::Disk>, Client), Failure> {
     let (config, schedules) = scene.load()?;
-    let store = super::run::open_store(&config.state)?;
+    let store = super::run::open_store(&config.state).await?;
     let doors = AdminDoors::open(&config.admin).await.map_err(failure)?;
     let client = Client::of_socket(config.admin.socket.clone());
     let tally = Tally::default();
@@ -192,17 +192,29 @@ fn ending(scene: &Scene, run: &Run, files: &[File]) -> String {
         text.push_str(&format!("    {} · sha256 {hash}…\n", bytes(file.bytes)));
     }
     let data = scene.exports.join("data").join(scene::SCHEDULE);
-    let glob = format!("{}/*/*.parquet", data.display());
-    let query = format!("select * from '{}' limit 5", glob.replace('\'', "''"));
-    let quoted = query.replace(['\\', '"', '$', '`'], "");
-    let config = shell_word(&Path::new(&scene.dir).join("aptiqd.toml").to_string_lossy());
-    text.push_str(&format!(
-        "\nread it\n  duckdb -c \"{quoted}\"\n\
-         \nnext\n  \
-         aptiqd verify --config {config}      re-hash what landed\n  \
-         aptiqd plan --config {config}        the coming fires\n  \
-         aptiqd demo --keep                   stay up, with the status page\n  \
-         aptiqd init my-exports               your own configuration\n"
-    ));
+    let glob = format!("{}/*/*.parquet", data.display()).replace('\'', "''");
+    let query = shell_word(&format!("select * from '{glob}' limit 5"));
+    let config = shell_word(&scene.dir.join("aptiqd.toml").to_string_lossy());
+    let aptiqd = program();
+    text.push_str(&format!("\nread it\n  duckdb -c {query}\n\nnext\n"));
+    for (verb, what) in [
+        (format!("verify --config {config}"), "re-hash what landed"),
+        (format!("plan --config {config}"), "the coming fires"),
+        ("demo --keep".to_owned(), "stay up, with the status page"),
+        ("init my-exports".to_owned(), "a configuration of your own"),
+    ] {
+        text.push_str(&format!("  {aptiqd} {verb}   # {what}\n"));
+    }
     text
+}
+
+/// How this program was called, so that its commands can be pasted.
+fn program() -> String {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let called = called.to_string_lossy();
+    shell_word(if called.contains('/') {
+        &called
+    } else {
+        "aptiqd"
+    })
 }

@@ -352,3 +352,21 @@ fn a_crowd_fires_in_one_turn() {
     assert_eq!(world.kept.runs.len(), 3_000);
     assert_eq!(world.jobs.len(), limits().open_jobs_max);
 }
+
+#[test]
+fn files_without_a_date_column_make_parts_of_one_day_now_and_next_time() {
+    let mut month = schedule("month", "0 13 * * *", 2);
+    month.window = crate::schedule::WindowRule::LastDays(3);
+    let mut world = World::new(4, Weather::default(), vec![month]);
+    world.no_date_column = true;
+    world.run_until(start() + TimeDelta::hours(3));
+    assert_eq!(world.count(RunState::Landed), 1);
+    assert_eq!(
+        world.jobs.len(),
+        4,
+        "one of three days, then three of one day"
+    );
+    world.run_until(start() + TimeDelta::hours(27));
+    assert_eq!(world.count(RunState::Landed), 2);
+    assert_eq!(world.jobs.len(), 7, "the second run knows");
+}

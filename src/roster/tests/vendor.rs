@@ -197,7 +197,13 @@ impl World {
     }
 
     fn publish(&mut self, run: Run) {
-        let outcome = if self.dice.chance(self.weather.publish_breaks) {
+        let long = run.live_parts().any(|part| part.window.len() > 1);
+        let outcome = if self.no_date_column && long {
+            Err(Fault::new(
+                FaultClass::Content,
+                "no date column to split by",
+            ))
+        } else if self.dice.chance(self.weather.publish_breaks) {
             Err(Fault::new(FaultClass::Disk, "no space"))
         } else {
             *self.published.entry(run.id.clone()).or_default() += 1;

@@ -97,6 +97,8 @@ pub struct World {
     pub crashes: u32,
     pub checks_of: BTreeMap<AttemptId, Vec<DateTime<Utc>>>,
     pub lists: u32,
+    /// The vendor's files cannot be split by day.
+    pub no_date_column: bool,
 }
 
 pub fn start() -> DateTime<Utc> {
@@ -200,6 +202,7 @@ impl World {
             crashes: 0,
             checks_of: BTreeMap::new(),
             lists: 0,
+            no_date_column: false,
         };
         world.carry_out(turn);
         world
