@@ -129,7 +129,10 @@ fn a_token_guards_the_listener_and_not_the_socket() {
 fn the_metrics_of_the_contract_are_there_and_well_formed() {
     let stage = Stage::running(
         Setup::default(),
-        &[("freshness", "{ warn_after = \"26h\" }")],
+        &[(
+            "freshness",
+            "{ warn_after = \"26h\", error_after = \"36h\" }",
+        )],
     );
     stage.lands("daily", &DAY);
     let metrics = stage.admin(Method::GET, "/metrics").text();

@@ -17,11 +17,6 @@ fn fails(setup: Setup, keys: &[Key]) -> Value {
     assert_eq!(shown["run"]["state"], "failed");
     assert_eq!(shown["files"], json!([]));
     assert_eq!(stage.files("data"), Vec::<std::path::PathBuf>::new());
-    assert!(
-        stage.files("staging").is_empty(),
-        "{:?}",
-        stage.files("staging")
-    );
     stage.stop();
     shown
 }
@@ -147,10 +142,37 @@ fn a_job_that_always_fails_keeps_the_vendors_words() {
 }
 
 #[test]
-fn a_refused_create_is_final_and_says_so() {
-    let shown = fails(Setup::faults("forbidden"), &[]);
-    assert_eq!(list(&shown["parts"][0]["attempts"]).len(), 1);
-    assert_eq!(shown["parts"][0]["attempts"][0]["job_id"], Value::Null);
+fn a_forbidden_create_is_final_and_a_matter_of_the_credential() {
+    let stage = Stage::running(Setup::faults("forbidden"), &[]);
+    let run = text(&stage.trigger("daily", &DAY).exits(77).json()["run"]["id"]);
+    let shown = stage.show(&run);
+    assert_eq!(shown["run"]["state"], "failed");
+    let [attempt] = list(&shown["parts"][0]["attempts"]).as_slice() else {
+        panic!("{shown:#}");
+    };
+    assert_eq!(attempt["job_id"], Value::Null);
+    assert_eq!(stage.state()["requests"]["create"], json!(1));
+    stage.stop();
+}
+
+#[test]
+fn a_spent_quota_is_told_and_not_hammered() {
+    let stage = Stage::running(
+        Setup::faults("quota"),
+        &[
+            ("properties", "{ ids = [1, 2, 3, 4, 5, 6] }"),
+            ("chunk", "{ properties = 1, days = 31 }"),
+        ],
+    );
+    let run = text(&stage.trigger("daily", &DAY).exits(1).json()["run"]["id"]);
+    let shown = stage.show(&run);
+    let reason = text(&shown["run"]["reason"]);
+    assert!(reason.contains("quota limit exceeded"), "{reason}");
+    let status = stage.verb(&["status"]).exits(0).json();
+    let told = list(&status["attention"]).iter();
+    let told = told.filter(|line| line["subject"] == "quota").count();
+    assert_eq!(told, 1, "{status:#}");
+    stage.stop();
 }
 
 #[test]
