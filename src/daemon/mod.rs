@@ -12,8 +12,6 @@ mod admin;
 mod callbacks;
 mod listeners;
 mod reload;
-#[cfg(test)]
-mod tests;
 
 use crate::apartmentiq::{self, CallbackKeys, Client};
 use crate::callback::{self, Counters};
