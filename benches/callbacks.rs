@@ -4,22 +4,22 @@
 //! `APTIQD_BENCH_SECONDS` (3) is the length of one round, `APTIQD_BENCH_ROUNDS` (3) their number;
 //! the best round of each side is compared, since machines are noisy.
 
-use aptiqd::apartmentiq::CallbackKeys;
+use aptiqd::apartmentiq::{self, CallbackKeys, Client};
 use aptiqd::callback::{Acknowledge, Counters, Limits, Unavailable, serve};
+use aptiqd::engine::{self, Engine, Errands, Handle};
+use aptiqd::landing::{self, Landing};
 use aptiqd::run::AttemptId;
-use std::fs::File;
-use std::io::Write;
+use aptiqd::store;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const CONNECTIONS: [usize; 3] = [1, 32, 256];
-const BATCH_MAX: usize = 1024;
 
 /// Nothing in the place of the disk.
 #[derive(Clone)]
@@ -31,38 +31,63 @@ impl Acknowledge for Nothing {
     }
 }
 
-/// The durable side: one writer, one `fdatasync` a batch, everyone of the batch answered after it.
-/// Whatever else implements [`Acknowledge`], the engine's handle above all, can stand here.
+/// The durable side: the daemon's own engine over its own store, so that an answer means journal,
+/// `fdatasync`, sled.
 #[derive(Clone)]
-struct GroupCommit {
-    queue: mpsc::UnboundedSender<(AttemptId, oneshot::Sender<()>)>,
-}
+struct Durable(Handle);
 
-impl GroupCommit {
-    fn start(mut file: File) -> GroupCommit {
-        let (queue, mut waiting) = mpsc::unbounded_channel::<(AttemptId, oneshot::Sender<()>)>();
-        std::thread::spawn(move || {
-            let mut batch = Vec::new();
-            while waiting.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-                let lines: String = batch.iter().map(|(id, _)| format!("{id}\n")).collect();
-                file.write_all(lines.as_bytes()).expect("append");
-                file.sync_data().expect("fdatasync");
-                for (_, answer) in batch.drain(..) {
-                    let _ = answer.send(());
-                }
-            }
+impl Durable {
+    fn start(runtime: &tokio::runtime::Runtime, folder: &Path) -> Durable {
+        let token = folder.join("token");
+        std::fs::write(&token, "bench").expect("a token file");
+        let settings = store::Settings::new(folder.join("state"), aptiqd::clock::now());
+        let (disk, _) = store::Disk::open(settings).expect("a store");
+        let api = Client::new(apartmentiq::Settings {
+            base_url: "http://127.0.0.1:9".into(),
+            token_url: "http://127.0.0.1:9".into(),
+            credential: apartmentiq::Credential::Token { file: token },
+            standby_token_file: None,
+            request_timeout: Duration::from_secs(1),
+            requests_per_minute: 1,
         });
-        GroupCommit { queue }
+        let landing = Landing::open(landing::Settings {
+            root: folder.join("exports"),
+            bytes_max: 1,
+            allowed_hosts: Vec::new(),
+            loopback_allowed: true,
+            read_timeout: Duration::from_secs(1),
+        });
+        let errands = Errands {
+            api: api.expect("a client"),
+            landing: landing.expect("a landing folder"),
+            keys: Arc::new(CallbackKeys::parse(KEY).expect("a key")),
+            public_url: None,
+        };
+        let options = engine::Options {
+            limits: aptiqd::roster::Limits {
+                open_jobs_max: 1,
+                downloads: 1,
+                poll_interval: Duration::from_secs(30),
+                submit_settle: Duration::from_secs(600),
+            },
+            schedules: Vec::new(),
+            beat: Box::new(|| ()),
+            beat_period: None,
+            ended: Box::new(|_| ()),
+        };
+        let (engine, handle) = Engine::open(Arc::new(disk), errands, options).expect("an engine");
+        runtime.spawn(engine.run(CancellationToken::new()));
+        Durable(handle)
     }
 }
 
-impl Acknowledge for GroupCommit {
+impl Acknowledge for Durable {
     async fn acknowledge(&self, attempt: AttemptId) -> Result<(), Unavailable> {
-        let (answer, durable) = oneshot::channel();
-        self.queue
-            .send((attempt, answer))
-            .map_err(|_| Unavailable)?;
-        durable.await.map_err(|_| Unavailable)
+        self.0
+            .callback(attempt)
+            .await
+            .then_some(())
+            .ok_or(Unavailable)
     }
 }
 
@@ -85,10 +110,10 @@ fn main() {
                 let time = Duration::from_secs(seconds);
                 if durable {
                     let path = folder.path().join(format!("{connections}-{round}"));
-                    let file = File::create(path).expect("create");
-                    measure(GroupCommit::start(file), connections, time)
+                    std::fs::create_dir(&path).expect("a folder");
+                    measure(|runtime| Durable::start(runtime, &path), connections, time)
                 } else {
-                    measure(Nothing, connections, time)
+                    measure(|_| Nothing, connections, time)
                 }
             });
             rounds
@@ -113,8 +138,13 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// The listener in its own runtime as in the daemon, the senders in another.
-fn measure(acknowledger: impl Acknowledge, connections: usize, time: Duration) -> Figures {
+fn measure<A: Acknowledge>(
+    start: impl FnOnce(&tokio::runtime::Runtime) -> A,
+    connections: usize,
+    time: Duration,
+) -> Figures {
     let listening = runtime();
+    let acknowledger = start(&listening);
     let stop = CancellationToken::new();
     let keys = Arc::new(CallbackKeys::parse(KEY).expect("a key"));
     let listener = listening.block_on(TcpListener::bind("127.0.0.1:0"));

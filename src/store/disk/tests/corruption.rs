@@ -170,6 +170,7 @@ async fn a_state_that_is_gone_is_refilled_and_the_broken_one_kept() {
 fn tamper(folder: &Path, kind: u8, change: impl FnOnce(&sled::Db, &[u8], &[u8])) {
     let begun = std::time::Instant::now();
     let db = loop {
+        #[expect(clippy::disallowed_methods, reason = "a few records of a test")]
         match sled::open(folder.join("sled")) {
             Ok(db) => break db,
             Err(error) => assert!(begun.elapsed() < Duration::from_secs(5), "{error}"),
