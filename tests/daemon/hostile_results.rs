@@ -177,9 +177,10 @@ fn a_spent_quota_is_told_and_not_hammered() {
 
 #[test]
 fn a_refused_credential_ends_a_waiting_trigger_with_77_and_lands_once_mended() {
-    let mut setup = Setup::default();
-    setup.credential = Credential::Token;
-    let stage = Stage::set(setup);
+    let stage = Stage::set(Setup {
+        credential: Credential::Token,
+        ..Setup::default()
+    });
     stage.write_secret("token", "not-a-token-of-theirs");
     stage.schedule("daily", &[]);
     stage.start();

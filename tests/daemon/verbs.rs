@@ -284,8 +284,14 @@ fn runs_are_filtered_and_events_listed() {
             .collect()
     };
     assert_eq!(ids(&["runs"]), [second.clone(), first.clone()]);
-    assert_eq!(ids(&["runs", "--limit", "1"]), [second.clone()]);
-    assert_eq!(ids(&["runs", "--schedule", "one"]), [first.clone()]);
+    assert_eq!(
+        ids(&["runs", "--limit", "1"]),
+        std::slice::from_ref(&second)
+    );
+    assert_eq!(
+        ids(&["runs", "--schedule", "one"]),
+        std::slice::from_ref(&first)
+    );
     assert_eq!(ids(&["runs", "--state", "failed"]), Vec::<String>::new());
     assert_eq!(ids(&["runs", "--since", "1h"]), [second, first.clone()]);
     let events = stage.verb(&["events", "--run", &first]).exits(0).json();
