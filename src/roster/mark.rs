@@ -23,6 +23,9 @@ pub struct Mark {
     /// The latest day that is landed for every property of its run.
     #[serde(default)]
     pub data_through: Option<NaiveDate>,
+    /// Name of the list of properties that the vendor gave last, where it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster: Option<String>,
     /// Fires that ended as skips since the last run, by any reason.
     #[serde(default)]
     pub skips: u64,
@@ -60,6 +63,7 @@ impl Mark {
             last_ended: None,
             last_landed: None,
             data_through: None,
+            roster: None,
             skips: 0,
         }
     }
