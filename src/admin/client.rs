@@ -64,7 +64,7 @@ impl Places {
                     let bearer = self.bearer.clone();
                     return Ok(Client { address, bearer });
                 }
-                Err(error) => tried.push(format!("{}: {error}", address.label())),
+                Err(error) => tried.push(format!("{}: {}", address.label(), plain(&error))),
             }
         }
         Err(self.unreachable(&tried))
@@ -72,7 +72,7 @@ impl Places {
 
     fn unreachable(&self, tried: &[String]) -> Error {
         let message = format!("no daemon answers ({})", tried.join("; "));
-        let denied = tried.iter().any(|line| line.contains("ermission denied"));
+        let denied = tried.iter().any(|line| line.ends_with("permission denied"));
         let help = match &self.config {
             _ if denied => "you may not open the socket: join its group, or use sudo".to_owned(),
             Some(path) => format!(
@@ -82,6 +82,17 @@ impl Places {
             None => "start it: aptiqd run --config aptiqd.toml".to_owned(),
         };
         Error::new(Code::Unreachable, message, help)
+    }
+}
+
+/// What went wrong, without the system's numbers.
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "not there".to_owned(),
+        io::ErrorKind::ConnectionRefused => "nobody listens".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::TimedOut => "no answer in time".to_owned(),
+        _ => error.to_string(),
     }
 }
 

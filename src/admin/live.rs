@@ -1,7 +1,7 @@
 //! The running daemon behind the routes: reads of the store, snapshots and commands of the engine.
 
 use super::daemon::{Actor, Daemon, EventFilter, Intent, RunFilter};
-use super::outside::{Outside, Vitals};
+use super::outside::{NotReloaded, Outside, Vitals};
 use super::scrape::{self, Sources};
 use super::tally::Tally;
 use super::view::{self, Code};
@@ -13,34 +13,26 @@ use crate::run::{Run, RunId};
 use crate::schedule::{Name, Window};
 use crate::store::{self, Sequence, Store, record};
 use chrono::{DateTime, Utc};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Everything the admin side needs of a running daemon.
-pub struct Live<S> {
+pub struct Live<S, O> {
     store: Arc<S>,
     handle: Handle,
-    outside: Arc<dyn Outside>,
+    outside: O,
     tally: Tally,
     began: DateTime<Utc>,
-    config: Mutex<view::ConfigHealth>,
 }
 
-impl<S: Store> Live<S> {
-    pub fn new(store: Arc<S>, handle: Handle, outside: Arc<dyn Outside>, tally: Tally) -> Live<S> {
-        let config = view::ConfigHealth {
-            path: outside.config_path(),
-            last_reload_at: None,
-            ok: true,
-            faults: Vec::new(),
-        };
+impl<S: Store, O: Outside> Live<S, O> {
+    pub fn new(store: Arc<S>, handle: Handle, outside: O, tally: Tally) -> Live<S, O> {
         Live {
             store,
             handle,
             outside,
             tally,
             began: clock::now(),
-            config: Mutex::new(config),
         }
     }
 
@@ -70,18 +62,6 @@ impl<S: Store> Live<S> {
         let wanted = id.clone();
         let run = self.read(move |store| record::run(store, wanted.as_str()));
         run.await?.ok_or_else(|| Refusal::unknown_run(id.as_str()))
-    }
-
-    fn config(&self) -> view::ConfigHealth {
-        let config = self.config.lock();
-        config.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note_reload(&self, outcome: Result<(), Vec<view::Fault>>) {
-        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-        config.last_reload_at = Some(clock::now());
-        config.ok = outcome.is_ok();
-        config.faults = outcome.err().unwrap_or_default();
     }
 
     async fn one_schedule(&self, name: &Name) -> Result<view::ScheduleStatus, Refusal> {
@@ -134,11 +114,11 @@ fn one_run(answer: &Answer) -> Result<view::Run, Refusal> {
     }
 }
 
-impl<S: Store> Daemon for Live<S> {
+impl<S: Store, O: Outside> Daemon for Live<S, O> {
     async fn status(&self) -> Result<view::Status, Refusal> {
         let snapshot = self.snapshot().await?;
         let vitals = self.vitals();
-        let config = self.config();
+        let config = self.outside.config();
         let schedules: Vec<view::ScheduleStatus> = snapshot
             .schedules
             .iter()
@@ -207,41 +187,16 @@ impl<S: Store> Daemon for Live<S> {
             snapshot: &snapshot,
             counts: &counts,
             vitals: &vitals,
-            reload_ok: self.config().ok,
+            reload_ok: self.outside.config().ok,
         }))
     }
 
     async fn reload(&self, actor: Actor, intent: Intent) -> Result<view::Reload, Refusal> {
-        let outside = Arc::clone(&self.outside);
-        let read = tokio::task::spawn_blocking(move || outside.schedules()).await;
-        let read =
-            read.map_err(|_| Refusal::unavailable("reading the schedules ended abnormally"))?;
-        let schedules = match read {
-            Ok(schedules) => schedules,
-            Err(faults) => {
-                if intent == Intent::Perform {
-                    tracing::error!(
-                        faults = faults.len(),
-                        "a reload was refused; nothing changed"
-                    );
-                    self.note_reload(Err(faults.clone()));
-                }
-                return Err(broken_config(faults));
-            }
-        };
-        let command = Command::Declare {
-            schedules,
-            by: actor.label(),
-            mode: mode(intent),
-        };
-        let Answer::Declared(declared) = self.ask(command).await? else {
-            return Err(unexpected());
-        };
-        if intent == Intent::Perform {
-            self.note_reload(Ok(()));
-            self.outside.renew_credential();
-            self.ask(Command::CredentialChanged).await?;
-        }
+        let declared = self.outside.reload(actor.label(), mode(intent)).await;
+        let declared = declared.map_err(|why| match why {
+            NotReloaded::Faults(faults) => broken_config(faults),
+            NotReloaded::Asked(asked) => refusal(asked),
+        })?;
         let names = |names: Vec<Name>| names.into_iter().map(String::from).collect();
         Ok(view::Reload {
             schema: "aptiqd.reload/1".to_owned(),

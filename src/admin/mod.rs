@@ -25,7 +25,7 @@ pub mod view;
 pub use access::Access;
 pub use daemon::{Actor, Daemon, EventFilter, Intent, RunFilter};
 pub use live::Live;
-pub use outside::{Outside, Vitals};
+pub use outside::{NotReloaded, Outside, Vitals};
 pub use refusal::Refusal;
 pub use routes::router;
 pub use server::{Peer, serve_tcp, serve_unix};

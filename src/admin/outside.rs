@@ -1,7 +1,9 @@
 //! What the admin side shows and does beside the engine: the composition root knows it.
 
-use super::view::{Callbacks, Credential, Fault, LandingHealth};
-use crate::schedule::Schedule;
+use super::view::{Callbacks, ConfigHealth, Credential, Fault, LandingHealth};
+use crate::engine::Asked;
+use crate::roster::{Declared, Mode};
+use std::future::Future;
 use std::time::Duration;
 
 /// How everything around the engine is, at one moment.
@@ -30,12 +32,20 @@ pub trait Outside: Send + Sync + 'static {
     /// Cheap; called for every status and scrape.
     fn vitals(&self) -> Vitals;
 
-    /// The configuration's file, for people.
-    fn config_path(&self) -> Option<String>;
+    /// Where the configuration lies, and how its last reload went.
+    fn config(&self) -> ConfigHealth;
 
-    /// Reads the schedules as they are on disk now: all of them, or every fault. May block.
-    fn schedules(&self) -> Result<Vec<Schedule>, Vec<Fault>>;
+    /// Takes the schedules as they are on disk now, all or none, and reads credentials again.
+    fn reload(
+        &self,
+        by: String,
+        mode: Mode,
+    ) -> impl Future<Output = Result<Declared, NotReloaded>> + Send;
+}
 
-    /// Credentials are read again from their files.
-    fn renew_credential(&self);
+/// Why a reload changed nothing.
+#[derive(Debug)]
+pub enum NotReloaded {
+    Faults(Vec<Fault>),
+    Asked(Asked),
 }

@@ -2,9 +2,11 @@
 
 use super::console::{Console, Tone};
 use super::exit::{Exit, Outcome};
+use super::signals::Signals;
 use super::{Context, encode};
 use crate::admin::view::{Event, Events};
 use futures_util::StreamExt;
+use serde_json::Value;
 use std::pin::pin;
 
 /// What happened and who did it, oldest first
@@ -70,11 +72,12 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         .map(|event| event.sequence)
         .or(args.after);
     let path = format!("/api/v1/events?{}", filter.trim_start_matches('&'));
+    let mut interrupt = pin!(Signals::listen()?.stop());
     let mut stream = pin!(client.follow(&path, last).await?);
     loop {
         let next = tokio::select! {
             next = stream.next() => next,
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+            () = interrupt.as_mut() => return Ok(Exit::Done),
         };
         match next {
             Some(event) => print(&event?, scope, console),
@@ -110,6 +113,9 @@ fn print(event: &Event, scope: Scope, console: &Console) {
     }
 }
 
+/// What is looked for first.
+const FIRST: [&str; 5] = ["part", "attempt", "job_id", "status", "learned_by"];
+
 /// One event as a line: when, what, about what, and what else is known.
 pub fn line(event: &Event, scope: Scope, console: &Console) -> String {
     let at = event.at.format("%Y-%m-%d %H:%M:%SZ").to_string();
@@ -123,10 +129,16 @@ pub fn line(event: &Event, scope: Scope, console: &Console) -> String {
     if let (Scope::All, Some(about)) = (scope, about) {
         text.push_str(&format!(" {about}"));
     }
-    for (key, value) in event.detail.as_object().into_iter().flatten() {
+    let fields = event.detail.as_object();
+    let known = FIRST
+        .iter()
+        .filter_map(|key| Some((*key, fields?.get(*key)?)));
+    let others = fields.into_iter().flatten();
+    let others = others.filter(|(key, _)| !FIRST.contains(&key.as_str()));
+    for (key, value) in known.chain(others.map(|(key, value)| (key.as_str(), value))) {
         let value = match value {
-            serde_json::Value::Null => continue,
-            serde_json::Value::String(text) => text.clone(),
+            Value::Null => continue,
+            Value::String(text) => text.clone(),
             other => other.to_string(),
         };
         text.push_str(&format!(" {}", console.tint(&format!("{key}="), Tone::Dim)));

@@ -1,6 +1,7 @@
 //! How a verb ends: the exit codes of the contract, and errors that carry their mending.
 
-use crate::admin::view::{Code, Error, Fault};
+use crate::admin::view::{Code, Error};
+use crate::config;
 use std::process::ExitCode;
 
 /// The exit codes of the contract.
@@ -48,13 +49,28 @@ pub struct Failure {
     pub error: Error,
     /// Where a configuration is at fault, rendered for people.
     pub excerpt: Option<String>,
-    /// The same for scripts.
-    pub faults: Vec<Fault>,
 }
 
 impl Failure {
     pub fn new(code: Code, message: impl Into<String>, help: impl Into<String>) -> Failure {
         Failure::from(Error::new(code, message, help))
+    }
+
+    /// A configuration at fault: every place with its line, for people.
+    pub fn of_faults(faults: &[config::Fault]) -> Failure {
+        let message = match faults {
+            [one] => one.to_string(),
+            many => format!("{} faults in the configuration", many.len()),
+        };
+        let help = match faults {
+            [one] if !one.help.is_empty() => one.help.clone(),
+            _ => "mend them, then `aptiqd check`".to_owned(),
+        };
+        let mut failure = Failure::new(Code::Config, message, help);
+        if faults.len() > 1 || faults.iter().any(|fault| fault.line > 1) {
+            failure.excerpt = Some(config::render(faults));
+        }
+        failure
     }
 
     pub fn exit(&self) -> Exit {
@@ -67,7 +83,6 @@ impl From<Error> for Failure {
         Failure {
             error,
             excerpt: None,
-            faults: Vec::new(),
         }
     }
 }

@@ -1,29 +1,40 @@
 //! The command line: argv → verb → exit code. One file a verb.
 
 mod cancel;
+mod check;
 mod completions;
 mod console;
+mod demo;
 mod events;
 mod exit;
+mod init;
 mod man;
 mod pause;
 mod places;
+mod plan;
 mod reload;
 mod render;
 mod resume;
 mod retry;
+mod run;
 mod runs;
+mod sandbox;
+mod schema;
 mod show;
+mod signals;
 mod status;
 mod trigger;
+mod verify;
 mod wait;
 
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use console::{Console, Reader};
 use exit::{Exit, Failure, Outcome};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::runtime::{self, Runtime};
 
 use crate::admin::view::Code;
 
@@ -55,6 +66,12 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Run(run::Args),
+    Demo(demo::Args),
+    Sandbox(sandbox::Args),
+    Init(init::Args),
+    Check(check::Args),
+    Plan(plan::Args),
     Status(status::Args),
     Runs(runs::Args),
     Show(show::Args),
@@ -65,6 +82,8 @@ enum Verb {
     Pause(pause::Args),
     Resume(resume::Args),
     Reload(reload::Args),
+    Verify(verify::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -116,7 +135,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn parse(argv: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
+fn parse(argv: Vec<OsString>) -> Result<Cli, clap::Error> {
     let mut command = command();
     let mut matches = command.try_get_matches_from_mut(argv)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
@@ -144,35 +163,41 @@ fn refuse(error: &clap::Error) -> Exit {
 
 fn perform(verb: Verb, context: &Context) -> Outcome {
     match verb {
+        Verb::Run(args) => server()?.block_on(run::perform(args, context)),
+        Verb::Demo(args) => server()?.block_on(demo::perform(args, context)),
+        Verb::Sandbox(args) => server()?.block_on(sandbox::perform(args, context)),
+        Verb::Init(args) => init::perform(&args, context),
+        Verb::Check(args) => check::perform(args, context),
+        Verb::Plan(args) => plan::perform(args, context),
+        Verb::Status(args) => asker()?.block_on(status::perform(args, context)),
+        Verb::Runs(args) => asker()?.block_on(runs::perform(args, context)),
+        Verb::Show(args) => asker()?.block_on(show::perform(args, context)),
+        Verb::Events(args) => asker()?.block_on(events::perform(args, context)),
+        Verb::Trigger(args) => asker()?.block_on(trigger::perform(args, context)),
+        Verb::Cancel(args) => asker()?.block_on(cancel::perform(args, context)),
+        Verb::Retry(args) => asker()?.block_on(retry::perform(args, context)),
+        Verb::Pause(args) => asker()?.block_on(pause::perform(args, context)),
+        Verb::Resume(args) => asker()?.block_on(resume::perform(args, context)),
+        Verb::Reload(args) => asker()?.block_on(reload::perform(args, context)),
+        Verb::Verify(args) => verify::perform(&args, context),
+        Verb::Schema(args) => schema::perform(&args, context),
         Verb::Completions(args) => completions::perform(args, context),
         Verb::Man(args) => man::perform(args, context),
-        verb => runtime()?.block_on(ask(verb, context)),
     }
 }
 
-/// The verbs that speak to the daemon.
-async fn ask(verb: Verb, context: &Context) -> Outcome {
-    match verb {
-        Verb::Status(args) => status::perform(args, context).await,
-        Verb::Runs(args) => runs::perform(args, context).await,
-        Verb::Show(args) => show::perform(args, context).await,
-        Verb::Events(args) => events::perform(args, context).await,
-        Verb::Trigger(args) => trigger::perform(args, context).await,
-        Verb::Cancel(args) => cancel::perform(args, context).await,
-        Verb::Retry(args) => retry::perform(args, context).await,
-        Verb::Pause(args) => pause::perform(args, context).await,
-        Verb::Resume(args) => resume::perform(args, context).await,
-        Verb::Reload(args) => reload::perform(args, context).await,
-        Verb::Completions(args) => completions::perform(args, context),
-        Verb::Man(args) => man::perform(args, context),
-    }
+/// For verbs that serve.
+fn server() -> Result<Runtime, Failure> {
+    built(runtime::Builder::new_multi_thread().enable_all().build())
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let built = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    built.map_err(|error| {
+/// For verbs that ask the daemon.
+fn asker() -> Result<Runtime, Failure> {
+    built(runtime::Builder::new_current_thread().enable_all().build())
+}
+
+fn built(runtime: std::io::Result<Runtime>) -> Result<Runtime, Failure> {
+    runtime.map_err(|error| {
         let message = format!("cannot start the runtime: {error}");
         Failure::new(
             Code::Unavailable,
@@ -180,6 +205,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
             "is the machine out of descriptors?",
         )
     })
+}
+
+/// The variables that are text; others are none of ours, and must not stop anything.
+fn environment() -> Vec<(String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// A path segment or query value, percent-encoded.

@@ -27,38 +27,92 @@ fn places(
     named: Option<&Path>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Places, Failure> {
-    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let named = named
-        .map(Path::to_owned)
-        .or_else(|| variable("APTIQD_CONFIG").map(PathBuf::from));
-    let (path, table) = match &named {
-        Some(path) => (Some(path.clone()), read(path)?),
-        None => usual()?,
-    };
-    let folder = path
-        .as_deref()
-        .and_then(Path::parent)
-        .unwrap_or(Path::new(""));
-    let text = |section: &str, key: &str| {
-        let name = format!("APTIQD_{}__{}", section.to_uppercase(), key.to_uppercase());
-        let written = || table.get(section)?.get(key)?.as_str().map(str::to_owned);
-        variable(&name).or_else(written)
-    };
-    let state = folder.join(text("state", "path").unwrap_or_else(|| "state".to_owned()));
+    let lenient = Lenient::read(named, variable)?;
+    let state = lenient.path("state", "path", "state");
     let mut sockets: Vec<PathBuf> = Vec::new();
-    sockets.extend(text("admin", "socket").map(|socket| folder.join(socket)));
+    sockets.extend(
+        lenient
+            .text("admin", "socket")
+            .map(|socket| lenient.folder().join(socket)),
+    );
     sockets.push(RUNTIME_SOCKET.into());
     sockets.push(state.join("admin.sock"));
-    let listen = text("admin", "listen").unwrap_or_else(|| LISTEN.to_owned());
-    let bearer = text("admin", "token_file")
-        .and_then(|file| std::fs::read_to_string(folder.join(file)).ok())
+    let listen = lenient
+        .text("admin", "listen")
+        .unwrap_or_else(|| LISTEN.to_owned());
+    let token = lenient.text("admin", "token_file");
+    let bearer = token
+        .and_then(|file| std::fs::read_to_string(lenient.folder().join(file)).ok())
         .map(|token| SecretString::from(token.trim()));
     Ok(Places {
         sockets,
         listen: listen.parse::<SocketAddr>().ok(),
         bearer,
-        config: path,
+        config: lenient.file.clone(),
     })
+}
+
+/// A configuration read for single keys, whatever else is wrong with it.
+pub struct Lenient<V> {
+    /// Where it lies, if there is one.
+    pub file: Option<PathBuf>,
+    table: toml::Table,
+    variable: V,
+}
+
+impl<V: Fn(&str) -> Option<String>> Lenient<V> {
+    /// Reads the one that is named, else the one at the usual places.
+    ///
+    /// # Errors
+    /// `config` if it cannot be read or is not TOML.
+    pub fn read(named: Option<&Path>, variable: V) -> Result<Lenient<V>, Failure> {
+        let by_variable = || variable("APTIQD_CONFIG").filter(|path| !path.is_empty());
+        let named = named
+            .map(Path::to_owned)
+            .or_else(|| by_variable().map(PathBuf::from));
+        let (file, table) = match &named {
+            Some(path) => (Some(path.clone()), read(path)?),
+            None => usual()?,
+        };
+        Ok(Lenient {
+            file,
+            table,
+            variable,
+        })
+    }
+
+    /// What relative paths are relative to.
+    pub fn folder(&self) -> &Path {
+        let folder = self.file.as_deref().and_then(Path::parent);
+        folder.unwrap_or(Path::new(""))
+    }
+
+    /// A key of a section, or its variable, which wins.
+    pub fn text(&self, section: &str, key: &str) -> Option<String> {
+        let name = format!("APTIQD_{}__{}", section.to_uppercase(), key.to_uppercase());
+        let written = || {
+            self.table
+                .get(section)?
+                .get(key)?
+                .as_str()
+                .map(str::to_owned)
+        };
+        let overridden = (self.variable)(&name).filter(|value| !value.is_empty());
+        overridden.or_else(written)
+    }
+
+    pub fn path(&self, section: &str, key: &str, default: &str) -> PathBuf {
+        let text = self.text(section, key);
+        self.folder().join(text.as_deref().unwrap_or(default))
+    }
+
+    /// The folder of the schedules.
+    pub fn schedules(&self) -> PathBuf {
+        let overridden = (self.variable)("APTIQD_SCHEDULES");
+        let written = || Some(self.table.get("schedules")?.as_str()?.to_owned());
+        let folder = overridden.or_else(written);
+        self.folder().join(folder.as_deref().unwrap_or("schedules"))
+    }
 }
 
 /// The configuration where it usually lies; none is no fault.

@@ -105,7 +105,7 @@ pub fn days(window: Window) -> String {
     }
 }
 
-/// `3h 12m ago`, `in 2days 4h`, `now`: the two largest units.
+/// `3h 12m ago`, `in 2d 4h`, `now`: the two largest units.
 pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let apart = at - now;
     let past = apart < chrono::TimeDelta::zero();
@@ -117,16 +117,22 @@ pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
-/// A duration in its two largest units, cut to seconds.
+/// A duration in its two largest units, `3h 12m`; cut, not rounded.
 pub fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let unit = match seconds {
-        0..3_600 => 1,
-        3_600..86_400 => 60,
-        86_400..2_630_016 => 3_600,
-        _ => 86_400,
-    };
-    humantime::format_duration(Duration::from_secs(seconds / unit * unit)).to_string()
+    let units = [
+        (seconds / 86_400, 'd'),
+        (seconds / 3_600 % 24, 'h'),
+        (seconds / 60 % 60, 'm'),
+        (seconds % 60, 's'),
+    ];
+    let first = units.iter().position(|(count, _)| *count > 0).unwrap_or(3);
+    let shown = units.iter().skip(first).take(2);
+    let words = shown.filter(|(count, unit)| *count > 0 || (*unit == 's' && first == 3));
+    let words: Vec<String> = words
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    words.join(" ")
 }
 
 /// `12.3 MB`: decimal units, three digits.
@@ -180,6 +186,8 @@ pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
+    } else if text.contains('\'') && !text.contains(['"', '$', '`', '\\', '!']) {
+        format!("\"{text}\"")
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
     }
@@ -203,7 +211,9 @@ mod tests {
         let at = |text: &str| age(text.parse().unwrap(), now);
         assert_eq!(at("2026-11-22T15:17:09Z"), "3h 12m ago");
         assert_eq!(at("2026-11-22T18:30:00.4Z"), "now");
-        assert_eq!(at("2026-11-24T20:45:00Z"), "in 2days 2h");
+        assert_eq!(at("2026-11-22T18:29:00Z"), "1m ago");
+        assert_eq!(at("2026-11-22T18:30:07Z"), "in 7s");
+        assert_eq!(at("2026-11-24T20:45:00Z"), "in 2d 2h");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::{Context, encode, events};
 use crate::admin::view::{Part, Run, RunDetail, RunState, Window};
 use crate::clock;
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use std::fmt::Write;
 
 /// One run: its parts, attempts, jobs, files, checks and events
@@ -146,8 +147,9 @@ fn parts(parts: &[Part], console: &Console) -> String {
             &format!("{}{tries}", part.state),
             &amount(part.properties),
             &days(window),
-            last.and_then(|attempt| attempt.job_id.as_deref())
-                .unwrap_or("–"),
+            &last
+                .and_then(|attempt| attempt.job_id.as_deref())
+                .map_or("–".to_owned(), short),
             last.and_then(|attempt| attempt.learned_by.as_deref())
                 .unwrap_or("–"),
             &artifact.map_or("–".to_owned(), |artifact| amount(artifact.rows)),
@@ -156,11 +158,44 @@ fn parts(parts: &[Part], console: &Console) -> String {
     rows.finish(console)
 }
 
-/// JSON as a person writes it: texts without quotes.
-fn plain(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.clone(),
+/// The first eight characters, which tell jobs apart; `--json` has the whole id.
+fn short(job_id: &str) -> String {
+    let head: String = job_id.chars().take(8).collect();
+    if head.len() == job_id.len() {
+        head
+    } else {
+        head + "…"
+    }
+}
+
+/// JSON as a person writes it: texts without quotes, nothing at length; `--json` has it all.
+fn plain(value: &Value) -> String {
+    const MAX: usize = 56;
+    let text = match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Object(fields) => {
+            let fields = fields.iter().filter(|(_, value)| !is_empty(value));
+            let words = fields.map(|(name, value)| format!("{name} {}", plain(value)));
+            words.collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
+    };
+    let head: String = text.chars().take(MAX).collect();
+    if head.len() == text.len() {
+        head
+    } else {
+        head + "…"
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(values) => values.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

@@ -4,6 +4,7 @@ use super::console::Console;
 use super::encode;
 use super::exit::{Exit, Failure, Outcome};
 use super::render::{bytes, counted, tone_of};
+use super::signals::Signals;
 use crate::admin::client::Client;
 use crate::admin::view::{Code, Run, RunDetail, RunState};
 use futures_util::StreamExt;
@@ -22,10 +23,11 @@ const CREDENTIAL: &str = "credential refused";
 /// # Errors
 /// `interrupted` on Ctrl-C (the run goes on), `unreachable` if the daemon stops.
 pub async fn until_ended(client: &Client, id: &str, console: &Console) -> Result<Run, Failure> {
+    // First of all, so that an early Ctrl-C finds a listener.
+    let mut interrupt = pin!(Signals::listen()?.stop());
     let mut progress = Progress::new(console);
     let path = format!("/api/v1/events?run={}", encode(id));
     let mut events = pin!(client.follow(&path, None).await?);
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
     loop {
         let path = format!("/api/v1/runs/{}", encode(id));
         let detail: RunDetail = client.read(&path).await?;
@@ -42,7 +44,7 @@ pub async fn until_ended(client: &Client, id: &str, console: &Console) -> Result
                     return Err(daemon_stopped(id));
                 }
             },
-            _ = interrupt.as_mut() => {
+            () = interrupt.as_mut() => {
                 progress.finish();
                 let message = format!("interrupted; {id} goes on");
                 let help = format!("aptiqd show {id}, or aptiqd cancel {id}");

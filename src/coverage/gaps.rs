@@ -135,8 +135,9 @@ fn by_days(gaps: &[CellSpan], days: u32) -> Vec<Group> {
                 to = from - Days::new(1);
             }
         }
-        end.iter()
-            .for_each(|property| drop(lacking.remove(property)));
+        for property in end {
+            lacking.remove(&property);
+        }
         lacking.extend(begin);
         since = day;
     }

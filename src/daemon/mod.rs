@@ -8,6 +8,7 @@
 //! Daemon::serve   until the stop token or the first task that ends unasked
 //! ```
 
+mod admin;
 mod callbacks;
 mod listeners;
 mod reload;
@@ -24,11 +25,13 @@ use crate::run::Run;
 use crate::schedule::Schedule;
 use crate::store::{self, Store};
 use crate::{clock, sd_notify};
+pub use admin::{AdminAddresses, AdminDoors};
 use callbacks::Acknowledger;
 use chrono::{DateTime, Utc};
 pub use reload::{LastReload, ReloadError, Reloader};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -48,6 +51,14 @@ pub enum Error {
     #[error("cannot listen on {address}")]
     Listen {
         address: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot open the admin socket")]
+    AdminSocket(#[from] crate::admin::SocketFault),
+    #[error("cannot read admin.token_file {path}")]
+    AdminToken {
+        path: PathBuf,
         #[source]
         source: io::Error,
     },
@@ -174,6 +185,17 @@ impl<S: Store> Daemon<S> {
         self.tasks.spawn(async move {
             task.await;
             Ok(name)
+        });
+    }
+
+    /// Ends the daemon with an error once `failed` says why nothing can be made durable any more.
+    pub fn end_when(&mut self, failed: impl Future<Output = String> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => Ok("the watch over the store"),
+                reason = failed => Err(Error::Store(store::Error::Stopped { reason })),
+            }
         });
     }
 

@@ -2,8 +2,8 @@
 
 use super::cells::Cells;
 use super::inspect::{Facts, Slots, content, day_number, day_of_number};
-use super::manifest::Manifest;
-use super::merge::{Route, Source, Take};
+use super::manifest::{JobEntry, Manifest};
+use super::merge::{self, Merged, Route, Source, Take};
 use super::partition::{Slice, intersection, slices};
 use super::{Delivered, PublishOrder, layout};
 use crate::run::{Fault, FaultClass};
@@ -40,6 +40,8 @@ pub(super) struct Target {
 pub(super) enum Action {
     /// The run has no row for it.
     Nothing,
+    /// An earlier publish of this run put the very same parts in place.
+    Settled,
     /// The artifact at this place among the found is the file.
     Link(usize),
     /// The merge writes it, as this output.
@@ -141,6 +143,10 @@ impl Target {
         if undone {
             return Ok(());
         }
+        if self.is_settled(root, order, &mine, found) {
+            self.action = Action::Settled;
+            return Ok(());
+        }
         if let [only] = mine[..]
             && self.kept.count() == 0
             && self.whole(order, &found[only])
@@ -159,6 +165,40 @@ impl Target {
     /// Whether a part has, or may have, rows for this partition.
     fn may_hold(&self, part: &Found) -> bool {
         part.facts.rows > 0 && part.part.window.overlaps(self.slice.window)
+    }
+
+    /// Whether the file that is there was made by this run from these parts. A repeat must not
+    /// make it anew: Parquet cut and joined twice is the same rows, but not always the same bytes.
+    fn is_settled(
+        &self,
+        root: &Path,
+        order: &PublishOrder,
+        mine: &[usize],
+        found: &[Found],
+    ) -> bool {
+        let Some(previous) = self
+            .previous
+            .as_ref()
+            .filter(|previous| previous.run == order.run)
+        else {
+            return false;
+        };
+        let known = |at: &usize| previous.jobs.contains(&JobEntry::of(found[*at].part));
+        let (Some(path), true) = (&previous.file.path, mine.iter().all(known)) else {
+            return false;
+        };
+        let there = merge::hash_file(&root.join(path)).ok();
+        there.map(|(_, sha256)| sha256) == previous.file.sha256
+    }
+
+    /// The file that is in place already.
+    pub fn settled_file(&self) -> Option<Merged> {
+        let file = &self.previous.as_ref()?.file;
+        Some(Merged {
+            bytes: file.bytes,
+            sha256: file.sha256.clone()?,
+            rows: file.rows,
+        })
     }
 
     /// Whether all rows of the part belong here.

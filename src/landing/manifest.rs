@@ -1,8 +1,8 @@
 //! What is known of a published partition, beside it on disk and never inside `data/`.
 
 use super::cells::Cells;
-use super::layout;
 use super::partition::intersection;
+use super::{Delivered, layout};
 use crate::run::{CellSpan, Check, Fault, FaultClass, RunId};
 use crate::schedule::{Format, Name, Report, Window};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -43,6 +43,18 @@ pub struct JobEntry {
 }
 
 impl JobEntry {
+    pub(super) fn of(part: &Delivered) -> JobEntry {
+        JobEntry {
+            job_id: part.job_id.clone(),
+            properties: part.properties.len(),
+            property_ids: part.properties.clone(),
+            from: part.window.from,
+            to: part.window.to,
+            bytes: part.artifact.bytes,
+            sha256: part.artifact.sha256.clone(),
+        }
+    }
+
     pub(super) fn window(&self) -> Window {
         Window {
             from: self.from,

@@ -5,17 +5,21 @@
 //! instruction and end the same way. Nothing partial is ever visible below `data/`.
 
 mod address;
+mod announce;
 mod cells;
 mod checks;
 mod compose;
 mod disk;
 mod fetch;
 mod inspect;
+mod intake;
 mod layout;
 mod manifest;
 mod merge;
+mod outcome;
 mod partial;
 mod partition;
+mod place;
 mod publish;
 mod schema;
 #[cfg(test)]

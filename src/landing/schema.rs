@@ -49,7 +49,8 @@ fn load(root: &Path, schedule: &Name) -> Option<KnownSchema> {
 /// The columns of all parts together. CSV and Parquet files must agree to become one file.
 pub(super) fn joined(format: Format, parts: &[&Facts]) -> Result<Vec<Column>, Fault> {
     let mut joined: Vec<Column> = Vec::new();
-    for facts in parts.iter().filter(|facts| !facts.columns.is_empty()) {
+    // A part without rows has nothing to merge, whatever its header says.
+    for facts in parts.iter().filter(|facts| facts.rows > 0) {
         if joined.is_empty() {
             joined.clone_from(&facts.columns);
         } else if format == Format::Jsonl {

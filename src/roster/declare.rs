@@ -86,11 +86,31 @@ impl Roster {
             }
             Some(_) => {}
         }
+        self.forget_columns_if_changed(&schedule);
+        // The fire planned so far is taken out of the agenda with the plan for the next one.
+        let next = self.schedules.get(&name).and_then(|known| known.next);
         let known = Known {
             schedule: Arc::new(schedule),
-            next: None,
+            next,
         };
         self.schedules.insert(name.clone(), known);
         self.plan_next_fire(&name);
+    }
+
+    /// What was learned of the files' columns holds for this report, format and column names only.
+    fn forget_columns_if_changed(&mut self, schedule: &Schedule) {
+        let same = self.schedules.get(&schedule.name).is_none_or(|known| {
+            let known = &known.schedule;
+            known.report == schedule.report
+                && known.format == schedule.format
+                && known.columns == schedule.columns
+        });
+        if let Some(mark) = self.marks.get_mut(&schedule.name)
+            && !same
+            && mark.one_day_parts
+        {
+            mark.one_day_parts = false;
+            self.touch_mark(&schedule.name);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::runs::roster_hash;
 use super::{Mark, Roster, Saved, Turn};
 use crate::run::{Event, Run, RunId, RunState, Source, Terms, Trigger};
-use crate::schedule::{CatchUpMode, Name, Overlap, Properties, Schedule, Window};
+use crate::schedule::{CatchUpMode, Chunk, Name, Overlap, Partition, Properties, Schedule, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::sync::Arc;
@@ -35,10 +35,12 @@ impl Roster {
 
     /// Puts the schedule's next undecided fire into the agenda.
     pub(super) fn plan_next_fire(&mut self, name: &Name) {
-        self.fires.retain(|(_, other)| other != name);
         let Some(known) = self.schedules.get_mut(name) else {
             return;
         };
+        if let Some((_, fires_at)) = known.next.take() {
+            self.fires.remove(&(fires_at, name.clone()));
+        }
         let Some(mark) = self.marks.get(name) else {
             return;
         };
@@ -248,7 +250,7 @@ impl Roster {
                 report: schedule.report,
                 format: schedule.format,
                 partition: schedule.partition,
-                chunk: schedule.chunk,
+                chunk: self.chunk_of(schedule),
                 columns: schedule.columns.clone(),
                 checks: schedule.checks.clone(),
                 retry: schedule.retry,
@@ -276,6 +278,23 @@ impl Roster {
             batch: None,
             parts: std::collections::BTreeMap::new(),
             properties,
+        }
+    }
+
+    /// Files without a date column cannot be split by day; where that is known, no job is asked for
+    /// more than a day.
+    fn chunk_of(&self, schedule: &Schedule) -> Chunk {
+        let one_day = schedule.partition != Partition::Window
+            && self
+                .marks
+                .get(&schedule.name)
+                .is_some_and(|mark| mark.one_day_parts);
+        match one_day {
+            true => Chunk {
+                days: 1,
+                ..schedule.chunk
+            },
+            false => schedule.chunk,
         }
     }
 

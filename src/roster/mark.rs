@@ -26,6 +26,9 @@ pub struct Mark {
     /// Name of the list of properties that the vendor gave last, where it is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roster: Option<String>,
+    /// Its files were seen to have no date column, so that its parts are one day long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_day_parts: bool,
     /// Fires that ended as skips since the last run, by any reason.
     #[serde(default)]
     pub skips: u64,
@@ -64,6 +67,7 @@ impl Mark {
             last_landed: None,
             data_through: None,
             roster: None,
+            one_day_parts: false,
             skips: 0,
         }
     }

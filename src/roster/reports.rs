@@ -262,11 +262,16 @@ impl Roster {
         };
         let first = run.parts.keys().last().copied().unwrap_or(0) + 1;
         let parts = number(plan::parts(&run.properties, run.window, chunk), first);
+        let name = run.schedule.clone();
         let event = Event::Replanned {
             parts,
             because: fault.clone(),
         };
         let _ = self.apply(id, &event, now, turn);
+        if let Some(mark) = self.marks.get_mut(&name) {
+            mark.one_day_parts = true;
+            self.touch_mark(&name);
+        }
         true
     }
 

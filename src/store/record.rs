@@ -326,3 +326,7 @@ fn bad(tree: Tree, reason: &dyn std::fmt::Display) -> Error {
         reason: reason.to_string(),
     }
 }
+
+#[cfg(test)]
+#[path = "golden/tests.rs"]
+mod golden;

@@ -4,7 +4,7 @@ use super::Window;
 use chrono::{DateTime, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-/// A fire to come. Counts are of what would be asked for; 0 properties: known only at fire time.
+/// A fire to come. The counts are `null` where the properties are asked of ApartmentIQ at fire time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fire {
     pub schedule: String,
@@ -13,9 +13,9 @@ pub struct Fire {
     /// The nominal instant and its jitter.
     pub fires_at: DateTime<FixedOffset>,
     pub window: Window,
-    pub parts: u64,
-    pub properties: u64,
-    pub property_days: u64,
+    pub parts: Option<u64>,
+    pub properties: Option<u64>,
+    pub property_days: Option<u64>,
 }
 
 /// `plan`: soonest first.

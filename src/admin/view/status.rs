@@ -65,7 +65,6 @@ pub struct Callbacks {
     pub refused: u64,
     /// Of the jobs that ended since the daemon began, the share learned by callback; 0 to 1.
     pub share: Option<f64>,
-    pub last_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

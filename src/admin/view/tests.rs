@@ -147,9 +147,9 @@ fn a_plan_keeps_the_zones_offset() {
         nominal_at: "2026-11-22T12:30:00-06:00".parse().unwrap(),
         fires_at: "2026-11-22T12:30:00-06:00".parse().unwrap(),
         window: run().window,
-        parts: 28,
-        properties: 700,
-        property_days: 700,
+        parts: Some(28),
+        properties: Some(700),
+        property_days: Some(700),
     };
     let plan = serde_json::to_value(Plan::new(vec![fire])).unwrap();
     assert_eq!(

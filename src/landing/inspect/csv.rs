@@ -298,6 +298,9 @@ impl Inspection {
     }
 }
 
+/// A record with its line end, and its fields.
+type Parsed<'r> = (&'r [u8], &'r [Field]);
+
 /// Reads records back from a file that passed inspection.
 pub(in crate::landing) struct RecordReader {
     path: PathBuf,
@@ -329,7 +332,7 @@ impl RecordReader {
     }
 
     /// The next CSV record with its line end.
-    pub fn next_record(&mut self) -> Result<Option<(&[u8], &[Field])>, Fault> {
+    pub fn next_record(&mut self) -> Result<Option<Parsed<'_>>, Fault> {
         self.next_with(parse_record)
     }
 
@@ -347,7 +350,7 @@ impl RecordReader {
     fn next_with(
         &mut self,
         parse: impl Fn(&[u8], &mut Vec<Field>, bool) -> Record,
-    ) -> Result<Option<(&[u8], &[Field])>, Fault> {
+    ) -> Result<Option<Parsed<'_>>, Fault> {
         loop {
             match parse(&self.buffer[self.used..], &mut self.fields, self.ended) {
                 Record::Whole(length) => {

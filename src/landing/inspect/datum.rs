@@ -64,6 +64,20 @@ fn parse_id(text: &[u8]) -> Option<i64> {
 }
 
 impl Datum<'_> {
+    /// The same value, its text not copied.
+    pub fn borrowed(&self) -> Datum<'_> {
+        match self {
+            Datum::Text(text) => Datum::Text(Cow::Borrowed(text)),
+            Datum::Absent => Datum::Absent,
+            Datum::Null => Datum::Null,
+            Datum::Int(number) => Datum::Int(*number),
+            Datum::Float(number) => Datum::Float(*number),
+            Datum::Bool(truth) => Datum::Bool(*truth),
+            Datum::Day(day) => Datum::Day(*day),
+            Datum::Nested => Datum::Nested,
+        }
+    }
+
     pub fn is_null(&self) -> bool {
         matches!(self, Datum::Absent | Datum::Null)
     }

@@ -15,7 +15,7 @@ use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader, RowGroupReader};
-use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use std::borrow::Cow;
 use std::fs::File;
@@ -56,7 +56,7 @@ pub(super) fn inspect(path: &Path, mut tally: Tally) -> Result<(Facts, Vec<u64>)
             for column in 0..group.num_columns() {
                 unpack(group.as_ref(), column)?;
             }
-            rows(group.as_ref(), &columns, |row| tally.row(|slot| row(slot)))?;
+            rows(group.as_ref(), &columns, |row| tally.row(row))?;
         }
         let described = describe(schema);
         Ok(tally.finish(described))
@@ -71,7 +71,12 @@ pub(in crate::landing) fn open(path: &Path) -> Result<SerializedFileReader<File>
         .map_err(|error| disk_fault("read", path, &error))?
         .len();
     footer_length(&file, length)?;
-    let reader = SerializedFileReader::new(file).map_err(|error| corrupt(&error))?;
+    // Kept in full, so that an appended row group carries all its metadata along.
+    let options = ReadOptionsBuilder::new()
+        .with_encoding_stats_as_mask(false)
+        .build();
+    let reader =
+        SerializedFileReader::new_with_options(file, options).map_err(|error| corrupt(&error))?;
     agree(reader.metadata(), length)?;
     Ok(reader)
 }
@@ -177,7 +182,7 @@ pub(in crate::landing) fn route_columns(
 pub(in crate::landing) fn rows(
     group: &dyn RowGroupReader,
     columns: &[Option<usize>],
-    mut each: impl FnMut(&dyn Fn(usize) -> Datum<'static>),
+    mut each: impl for<'r> FnMut(&dyn Fn(usize) -> Datum<'r>),
 ) -> Result<(), Fault> {
     let mut leaves: Vec<usize> = columns.iter().flatten().copied().collect();
     leaves.sort_unstable();
@@ -201,9 +206,9 @@ pub(in crate::landing) fn rows(
         for (reader, leaf) in readers.iter_mut().zip(&leaves) {
             batches.push(batch(reader, group.metadata(), *leaf, wanted)?);
         }
-        for row in 0..wanted {
-            each(&|slot| place[slot].map_or(Datum::Absent, |at| batches[at][row].clone()));
-        }
+        (0..wanted).for_each(|row| {
+            each(&|slot| place[slot].map_or(Datum::Absent, |at| batches[at][row].borrowed()));
+        });
         remaining -= wanted;
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::run::Fault;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::file::writer::SerializedFileWriter;
@@ -142,7 +142,8 @@ fn put_group(
     }
 }
 
-/// Small pages and dictionaries: a split writes many files at a time.
+/// Small pages and dictionaries: a split writes many files at a time. No page index, since none
+/// can be carried along when a row group is appended: the same rows must make the same bytes.
 fn properties() -> WriterPropertiesPtr {
     Arc::new(
         WriterProperties::builder()
@@ -150,6 +151,7 @@ fn properties() -> WriterPropertiesPtr {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_data_page_size_limit(128 << 10)
             .set_dictionary_page_size_limit(128 << 10)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
             .build(),
     )

@@ -314,3 +314,59 @@ fn a_retry_submits_failed_parts_only() {
     assert_eq!(world.run(&id).state, RunState::Landed);
     assert_eq!(world.jobs.len(), before + 3);
 }
+
+#[test]
+fn a_changed_cron_takes_effect_and_the_old_one_is_forgotten() {
+    let mut world = World::new(4, Weather::default(), vec![schedule("a", "0 * * * *", 2)]);
+    let schedules = vec![
+        schedule("a", "30 * * * *", 2),
+        schedule("b", "15 * * * *", 2),
+    ];
+    let declare = Command::Declare {
+        schedules,
+        by: "test".into(),
+        mode: Mode::Act,
+    };
+    let Ok(crate::roster::Answer::Declared(declared)) = world.command(declare) else {
+        panic!("not declared")
+    };
+    assert_eq!((declared.added.len(), declared.changed.len()), (1, 1));
+    world.run_until(start() + TimeDelta::minutes(119));
+    let nominal: Vec<_> = world
+        .kept
+        .runs
+        .values()
+        .map(|run| run.nominal_at.format("%H:%M").to_string())
+        .collect();
+    assert_eq!(nominal, ["12:30", "13:30", "12:15", "13:15"]);
+}
+
+/// The reach of a crowd: many schedules that fire in the same second cost one turn, not one each.
+#[test]
+fn a_crowd_fires_in_one_turn() {
+    let schedules: Vec<_> = (0..3_000)
+        .map(|number| schedule(&format!("s{number}"), "0 * * * *", 1))
+        .collect();
+    let mut world = World::new(4, Weather::default(), schedules);
+    world.run_until(start() + TimeDelta::minutes(60));
+    assert_eq!(world.kept.runs.len(), 3_000);
+    assert_eq!(world.jobs.len(), limits().open_jobs_max);
+}
+
+#[test]
+fn files_without_a_date_column_make_parts_of_one_day_now_and_next_time() {
+    let mut month = schedule("month", "0 13 * * *", 2);
+    month.window = crate::schedule::WindowRule::LastDays(3);
+    let mut world = World::new(4, Weather::default(), vec![month]);
+    world.no_date_column = true;
+    world.run_until(start() + TimeDelta::hours(3));
+    assert_eq!(world.count(RunState::Landed), 1);
+    assert_eq!(
+        world.jobs.len(),
+        4,
+        "one of three days, then three of one day"
+    );
+    world.run_until(start() + TimeDelta::hours(27));
+    assert_eq!(world.count(RunState::Landed), 2);
+    assert_eq!(world.jobs.len(), 7, "the second run knows");
+}

@@ -1,0 +1,177 @@
+//! `plan`: the coming fires, from the configuration alone.
+
+use super::Context;
+use super::console::Console;
+use super::exit::{Exit, Failure, Outcome};
+use super::render::{Rows, age, amount, counted, days};
+use crate::admin::view::{Code, Fire, Plan};
+use crate::roster::plan::{PlannedFire, fires, local_days};
+use crate::schedule::Schedule;
+use crate::{clock, config};
+use chrono::{DateTime, FixedOffset, NaiveDate, Timelike, Utc};
+
+/// Fires in one answer, at most.
+const FIRES_MAX: usize = 100_000;
+
+/// The coming fires with window, parts and property-days; nothing is sent
+#[derive(clap::Args)]
+#[command(before_help = "Examples:
+  aptiqd plan
+  aptiqd plan owned-daily --next 3
+  aptiqd plan --from 2026-11-01 --to 2026-11-30 --json")]
+pub struct Args {
+    /// Only this schedule, also if it is disabled
+    schedule: Option<String>,
+    /// So many fires, the soonest of all schedules
+    #[arg(long, value_name = "N", default_value_t = 10, conflicts_with = "from")]
+    next: usize,
+    /// The first local day, in each schedule's zone
+    #[arg(long, value_name = "DAY", requires = "to")]
+    from: Option<NaiveDate>,
+    /// The last local day, included
+    #[arg(long, value_name = "DAY", requires = "from")]
+    to: Option<NaiveDate>,
+}
+
+pub fn perform(args: Args, context: &Context) -> Outcome {
+    let schedules = chosen(schedules(context)?, args.schedule.as_deref())?;
+    let now = clock::now();
+    let mut planned = match (args.from, args.to) {
+        (Some(from), Some(to)) if to < from => {
+            let message = format!("--to {to} lies before --from {from}");
+            return Err(Failure::new(Code::Usage, message, "both days are included"));
+        }
+        (Some(from), Some(to)) => between(&schedules, from, to)?,
+        _ => next(&schedules, args.next.min(FIRES_MAX), now),
+    };
+    planned.sort_by(|a, b| (a.fires_at, &a.schedule).cmp(&(b.fires_at, &b.schedule)));
+    if args.from.is_none() {
+        planned.truncate(args.next);
+    }
+    let console = &context.console;
+    if console.is_json() {
+        console.document(&Plan::new(planned));
+    } else {
+        console.say(&table(&planned, console, now));
+    }
+    Ok(Exit::Done)
+}
+
+/// The declared schedules. A fault elsewhere in the configuration, such as a secret that is not in
+/// place yet, does not keep anyone from planning.
+fn schedules(context: &Context) -> Result<Vec<Schedule>, Failure> {
+    let path = config::locate(context.config.as_deref());
+    let path = path.map_err(|fault| Failure::of_faults(&[fault]))?;
+    if !path.exists() {
+        let message = format!("there is no configuration {}", path.display());
+        return Err(Failure::new(
+            Code::Config,
+            message,
+            "aptiqd init DIR makes one",
+        ));
+    }
+    let checked = config::check(
+        std::slice::from_ref(&path),
+        super::environment().into_iter(),
+        clock::now(),
+    );
+    let file = path.display().to_string();
+    let (daemon, schedules): (Vec<_>, Vec<_>) = checked
+        .faults
+        .into_iter()
+        .partition(|fault| fault.file == file);
+    if !schedules.is_empty() {
+        return Err(Failure::of_faults(&schedules));
+    }
+    if !daemon.is_empty() {
+        let faults = counted(daemon.len() as u64, "fault");
+        let note = format!("note: {file} has {faults} that `aptiqd check` shows\n");
+        context.console.note(&note);
+    }
+    Ok(checked.schedules)
+}
+
+fn chosen(schedules: Vec<Schedule>, name: Option<&str>) -> Result<Vec<Schedule>, Failure> {
+    let Some(name) = name else {
+        let enabled = schedules.into_iter().filter(|schedule| schedule.enabled);
+        return Ok(enabled.collect());
+    };
+    let names: Vec<String> = schedules.iter().map(|one| one.name.to_string()).collect();
+    let found = schedules.into_iter().find(|one| one.name.as_str() == name);
+    match found {
+        Some(schedule) => Ok(vec![schedule]),
+        None => {
+            let message = format!("there is no schedule `{name}`");
+            let help = format!("there are: {}", names.join(", "));
+            Err(Failure::new(Code::UnknownSchedule, message, help))
+        }
+    }
+}
+
+fn next(schedules: &[Schedule], count: usize, now: DateTime<Utc>) -> Vec<Fire> {
+    let coming = |schedule| {
+        fires(schedule, now)
+            .take(count)
+            .map(|fire| shown(schedule, fire))
+    };
+    schedules.iter().flat_map(coming).collect()
+}
+
+fn between(schedules: &[Schedule], from: NaiveDate, to: NaiveDate) -> Result<Vec<Fire>, Failure> {
+    let mut planned = Vec::new();
+    for schedule in schedules {
+        let span = local_days(schedule.timezone, from, to);
+        for fire in fires(schedule, span.start).take_while(|fire| fire.nominal_at < span.end) {
+            if planned.len() == FIRES_MAX {
+                let message = format!("more than {} fires", amount(FIRES_MAX as u64));
+                return Err(Failure::new(
+                    Code::Usage,
+                    message,
+                    "ask for fewer days, or one schedule",
+                ));
+            }
+            planned.push(shown(schedule, fire));
+        }
+    }
+    Ok(planned)
+}
+
+fn shown(schedule: &Schedule, fire: PlannedFire) -> Fire {
+    let local = |at: DateTime<Utc>| at.with_timezone(&schedule.timezone).fixed_offset();
+    Fire {
+        schedule: schedule.name.to_string(),
+        nominal_at: local(fire.nominal_at),
+        fires_at: local(fire.fires_at),
+        window: fire.window.into(),
+        parts: fire.parts,
+        properties: fire.properties,
+        property_days: fire.property_days,
+    }
+}
+
+/// `Tue 2026-11-24 12:30 -06:00`, with seconds only where there are some.
+fn local(at: DateTime<FixedOffset>) -> String {
+    let seconds = if at.second() == 0 { "" } else { ":%S" };
+    at.format(&format!("%a %Y-%m-%d %H:%M{seconds} %:z"))
+        .to_string()
+}
+
+fn table(planned: &[Fire], console: &Console, now: DateTime<Utc>) -> String {
+    if planned.is_empty() {
+        return "no fires\n".to_owned();
+    }
+    let header = ["fires at", "", "schedule", "days", "parts", "property-days"];
+    let mut rows = Rows::new(console, &header);
+    let count = |count: Option<u64>| count.map_or("at fire time".to_owned(), amount);
+    for fire in planned {
+        rows.row(&[
+            &local(fire.fires_at),
+            &age(fire.fires_at.to_utc(), now),
+            &fire.schedule,
+            &days(fire.window),
+            &count(fire.parts),
+            &count(fire.property_days),
+        ]);
+    }
+    rows.finish(console)
+}

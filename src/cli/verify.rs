@@ -1,0 +1,126 @@
+//! `verify`: landed files re-hashed against their manifests.
+
+use super::Context;
+use super::exit::{Exit, Failure, Outcome, chain};
+use super::places::Lenient;
+use super::render::{counted, shell_word};
+use crate::admin::view::Code;
+use crate::landing::{self, FileState, Verification};
+use crate::schedule::Name;
+use serde_json::json;
+use std::path::Path;
+
+/// Re-hash the landed files against their manifests; exit 3 if one differs
+#[derive(clap::Args)]
+#[command(before_help = "Examples:
+  aptiqd verify
+  aptiqd verify owned-daily --json | jq '.differences[]'")]
+pub struct Args {
+    /// Only this schedule's files
+    schedule: Option<String>,
+}
+
+pub fn perform(args: &Args, context: &Context) -> Outcome {
+    let config = Lenient::read(context.config.as_deref(), |name| std::env::var(name).ok())?;
+    if config.file.is_none() {
+        let message = "there is no configuration that says where files land";
+        let help = "name it with --config FILE; `aptiqd init DIR` makes one";
+        return Err(Failure::new(Code::Config, message, help));
+    }
+    let root = config.path("landing", "path", "exports");
+    let schedule = match &args.schedule {
+        Some(name) => Some(known(name, &root, &config.schedules())?),
+        None => None,
+    };
+    let verified = match root.exists() {
+        true => landing::verify(&root, schedule.as_ref()).map_err(|error| {
+            let message = format!("cannot verify: {}", chain(&error));
+            Failure::new(Code::Failed, message, "may you read the landing folder?")
+        })?,
+        false => Verification::default(),
+    };
+    say(&verified, &root, context);
+    if verified.is_clean() {
+        return Ok(Exit::Done);
+    }
+    let different: Vec<String> = verified
+        .differences()
+        .map(|file| format!("{} {}", file.path, word(file.state)))
+        .collect();
+    let message = match different.as_slice() {
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{first}, and {} more", rest.len()),
+        [] => String::new(),
+    };
+    let help = match verified.differences().next() {
+        Some(file) => format!(
+            "export those days again: aptiqd trigger {} --from … --to …",
+            file.schedule
+        ),
+        None => String::new(),
+    };
+    Err(Failure::new(Code::Incomplete, message, help))
+}
+
+/// A schedule that is declared, or of which something has landed.
+fn known(text: &str, root: &Path, schedules: &Path) -> Result<Name, Failure> {
+    let unknown = || {
+        let message = format!("there is no schedule `{text}`, and nothing of it has landed");
+        Failure::new(
+            Code::UnknownSchedule,
+            message,
+            "`aptiqd plan` lists the schedules",
+        )
+    };
+    let name = Name::parse(text).map_err(|_| unknown())?;
+    let places = [
+        root.join("meta").join(text),
+        root.join("data").join(text),
+        schedules.join(format!("{text}.toml")),
+    ];
+    match places.iter().any(|place| place.exists()) {
+        true => Ok(name),
+        false => Err(unknown()),
+    }
+}
+
+fn word(state: FileState) -> &'static str {
+    match state {
+        FileState::Ok => "is as it landed",
+        FileState::Changed => "has other bytes than its manifest",
+        FileState::Absent => "is gone",
+        FileState::ManifestUnreadable => "cannot be read",
+        FileState::WithoutManifest => "has no manifest",
+    }
+}
+
+fn say(verified: &Verification, root: &Path, context: &Context) {
+    let console = &context.console;
+    if console.is_json() {
+        console.document(&json!({
+            "schema": "aptiqd.verify/1",
+            "ok": verified.is_clean(),
+            "files": verified.files.len(),
+            "differences": verified.differences().collect::<Vec<_>>(),
+        }));
+        return;
+    }
+    let mut text = String::new();
+    for file in verified.differences() {
+        text.push_str(&format!("{} {}\n", file.path, word(file.state)));
+        if let (Some(expected), Some(observed)) = (&file.expected, &file.observed) {
+            text.push_str(&format!("  manifest {expected}\n  file     {observed}\n"));
+        }
+    }
+    let clean = verified
+        .files
+        .iter()
+        .filter(|file| file.state == FileState::Ok);
+    let files = counted(clean.count() as u64, "file");
+    let root = shell_word(&root.to_string_lossy());
+    text.push_str(&match verified.files.is_empty() {
+        true => format!("nothing has landed in {root} yet\n"),
+        false => format!("{files} in {root} as landed\n"),
+    });
+    console.say(&text);
+}

@@ -1,0 +1,181 @@
+//! The admin side over a started daemon: its socket, its listener, and what it is told of the rest.
+
+use super::{Daemon, Error, Parts, ReloadError};
+use crate::admin::{self, Access, Bound, Live, NotReloaded, Outside, Tally, Vitals, view};
+use crate::apartmentiq::CredentialKind;
+use crate::callback::Outcome;
+use crate::config;
+use crate::roster::{Declared, Mode};
+use crate::store::Store;
+use secrecy::SecretString;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// Where the admin side answers.
+#[derive(Clone, Debug)]
+pub struct AdminAddresses {
+    pub socket: PathBuf,
+    pub listen: SocketAddr,
+}
+
+/// The doors of the admin side, open but not yet served.
+pub struct AdminDoors {
+    socket: Bound,
+    listener: TcpListener,
+    access: Access,
+    pub addresses: AdminAddresses,
+}
+
+impl AdminDoors {
+    /// Opens both; refuses a socket at which another daemon answers.
+    pub async fn open(config: &config::Admin) -> Result<AdminDoors, Error> {
+        let access = match &config.token_file {
+            Some(file) => Access::with_bearer(&token(file)?),
+            None => Access::open(),
+        };
+        let listening = |source| Error::Listen {
+            address: config.listen.to_string(),
+            source,
+        };
+        let socket = admin::bind(&config.socket)?;
+        let listener = TcpListener::bind(config.listen).await.map_err(listening)?;
+        let addresses = AdminAddresses {
+            socket: config.socket.clone(),
+            listen: listener.local_addr().map_err(listening)?,
+        };
+        Ok(AdminDoors {
+            socket,
+            listener,
+            access,
+            addresses,
+        })
+    }
+}
+
+fn token(file: &Path) -> Result<SecretString, Error> {
+    let fault = |source: io::Error| Error::AdminToken {
+        path: file.to_owned(),
+        source,
+    };
+    let text = std::fs::read_to_string(file).map_err(fault)?;
+    match text.trim() {
+        "" => Err(fault(io::Error::other("it is empty"))),
+        token => Ok(SecretString::from(token)),
+    }
+}
+
+impl<S: Store> Daemon<S> {
+    /// Serves the admin side until the daemon stops.
+    pub fn serve_admin(&mut self, doors: AdminDoors, tally: Tally) {
+        let parts = self.parts.clone();
+        let (store, handle) = (Arc::clone(&parts.store), parts.handle.clone());
+        let live = Arc::new(Live::new(store, handle, parts, tally));
+        let routes = admin::router(live, doors.access, self.stop.clone());
+        let (socket, listener) = (doors.socket, doors.listener);
+        let (by_socket, stop) = (routes.clone(), self.stop.clone());
+        self.spawn("the admin socket", async move {
+            admin::serve_unix(socket.listener(), by_socket, stop).await;
+        });
+        let stop = self.stop.clone();
+        self.spawn("the admin listener", async move {
+            admin::serve_tcp(&listener, routes, stop).await;
+        });
+    }
+}
+
+impl<S: Store> Outside for Parts<S> {
+    fn vitals(&self) -> Vitals {
+        let limits = self.api.limits();
+        let outcomes =
+            Outcome::ALL.map(|outcome| (outcome.as_str(), self.callbacks.count(outcome)));
+        let requests = limits.requests.into_iter();
+        Vitals {
+            ready: match self.handle.is_open() {
+                true => Ok(()),
+                false => Err("the engine has stopped".to_owned()),
+            },
+            callbacks: self.callback_health(),
+            callback_outcomes: outcomes.to_vec(),
+            credential: self.credential(),
+            requests: requests
+                .map(|request| (request.endpoint, request.code, request.count))
+                .collect(),
+            throttled: limits.throttled,
+            quota: limits.quota.map(|quota| match quota.usage {
+                Some(usage) => format!("ApartmentIQ's quota is spent: {usage} of {}", quota.limit),
+                None => format!("ApartmentIQ's quota of {} is spent", quota.limit),
+            }),
+            landing: view::LandingHealth {
+                path: self.config.landing.path.display().to_string(),
+                free_bytes: self.landing.free_bytes().ok(),
+            },
+            store_free_bytes: free_bytes(&self.config.state.path),
+        }
+    }
+
+    fn config(&self) -> view::ConfigHealth {
+        let last = self.reloader.last();
+        view::ConfigHealth {
+            path: Some(self.config.file.display().to_string()),
+            last_reload_at: last.at,
+            ok: last.faults.is_empty(),
+            faults: last.faults.iter().map(view::Fault::from).collect(),
+        }
+    }
+
+    async fn reload(&self, by: String, mode: Mode) -> Result<Declared, NotReloaded> {
+        let reloaded = self.reloader.reload(by, mode).await;
+        reloaded.map_err(|error| match error {
+            ReloadError::Faults(faults) => {
+                NotReloaded::Faults(faults.iter().map(view::Fault::from).collect())
+            }
+            ReloadError::Asked(asked) => NotReloaded::Asked(asked),
+        })
+    }
+}
+
+impl<S: Store> Parts<S> {
+    fn callback_health(&self) -> view::Callbacks {
+        let public_url = self.config.callback.public_url.as_ref();
+        view::Callbacks {
+            public_url: public_url.map(|url| url.as_str().to_owned()),
+            received: self.callbacks.count(Outcome::Accepted),
+            refused: self.callbacks.count(Outcome::Forged),
+            share: None,
+        }
+    }
+
+    fn credential(&self) -> view::Credential {
+        let state = self.api.credential();
+        let kind = match state.kind {
+            CredentialKind::Client => "client",
+            CredentialKind::Token => "token",
+        };
+        view::Credential {
+            kind: kind.to_owned(),
+            expires_at: state.expires_at,
+            refused: state.refused,
+        }
+    }
+}
+
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+impl From<&config::Fault> for view::Fault {
+    fn from(fault: &config::Fault) -> view::Fault {
+        view::Fault {
+            file: fault.file.clone(),
+            line: fault.line as u64,
+            column: fault.column as u64,
+            code: fault.code.to_owned(),
+            message: fault.message.clone(),
+            help: fault.help.clone(),
+        }
+    }
+}

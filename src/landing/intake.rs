@@ -1,0 +1,307 @@
+//! The writing end of a download, in one pass: write, hash, count and inspect; then fsync, rename,
+//! fsync into raw/.
+
+use super::disk::{Disk, disk_fault};
+use super::fetch::strong_tag;
+use super::inspect::{Inspector, Kept, write_keys};
+use super::partial::Partial;
+use super::{FetchOrder, Settings, layout, merge};
+use crate::run::{Artifact, Fault, FaultClass};
+use bytes::Bytes;
+use reqwest::{Response, Version, header};
+use sha2::{Digest, Sha256};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// So often what has arrived is made durable, so that a killed process can go on from there.
+const CHECKPOINT: u64 = 256 << 20;
+
+pub(super) fn transfer(message: impl Into<String>) -> Fault {
+    Fault::new(FaultClass::Transfer, message)
+}
+
+pub(super) enum Piece {
+    Bytes(Bytes),
+    /// The body ended as it should.
+    End,
+}
+
+/// What an answer promises before its body.
+pub(super) struct Shape {
+    resumed: Option<Partial>,
+    etag: Option<String>,
+    length: Option<u64>,
+    bytes_max: u64,
+}
+
+impl Shape {
+    pub fn of(
+        response: &Response,
+        resumed: Option<&Partial>,
+        settings: &Settings,
+    ) -> Result<Shape, Fault> {
+        let headers = response.headers();
+        if let Some(coding) = headers.get(header::CONTENT_ENCODING)
+            && coding != "identity"
+        {
+            return Err(transfer("the body is encoded, which was not asked for"));
+        }
+        let kept = resumed.map_or(0, |known| known.kept);
+        let length = response
+            .content_length()
+            .map(|length| kept.saturating_add(length));
+        let framed = length.is_some()
+            || response.version() >= Version::HTTP_2
+            || headers.contains_key(header::TRANSFER_ENCODING);
+        if !framed {
+            return Err(transfer(
+                "the answer has no length, so its end cannot be proven",
+            ));
+        }
+        if length.is_some_and(|length| length > settings.bytes_max) {
+            return Err(too_large(settings.bytes_max));
+        }
+        Ok(Shape {
+            resumed: resumed.cloned(),
+            etag: resumed.map_or_else(|| strong_tag(response), |known| known.etag.clone()),
+            length,
+            bytes_max: settings.bytes_max,
+        })
+    }
+}
+
+fn too_large(bytes_max: u64) -> Fault {
+    let message = format!("the artifact is larger than download.bytes_max, {bytes_max} bytes");
+    Fault::new(FaultClass::TooLarge, message)
+}
+
+/// Where the files of one part are.
+#[derive(Clone)]
+pub(super) struct Place {
+    disk: Disk,
+    order: Arc<FetchOrder>,
+    pub partial: PathBuf,
+    pub sidecar: PathBuf,
+    facts: PathBuf,
+    keys: PathBuf,
+    /// Below the root.
+    raw: String,
+}
+
+impl Place {
+    pub fn of(disk: Disk, order: Arc<FetchOrder>) -> Place {
+        let staged = |kind| layout::staged(disk.root(), &order.run, order.part, kind);
+        Place {
+            partial: staged("partial"),
+            sidecar: staged("resume.json"),
+            facts: staged("facts.json"),
+            keys: staged("keys"),
+            raw: layout::raw(&order.schedule, &order.run, order.part, order.format),
+            disk,
+            order,
+        }
+    }
+
+    /// The artifact of this very job, if it was fetched before and is unharmed.
+    pub fn already(&self) -> Option<Artifact> {
+        let kept = Kept::load(&self.facts)?;
+        if kept.job_id != self.order.job_id || kept.terms != self.order.terms {
+            return None;
+        }
+        let (bytes, sha256) = merge::hash_file(&self.disk.root().join(&self.raw)).ok()?;
+        (bytes == kept.bytes && sha256 == kept.sha256).then(|| Artifact {
+            bytes,
+            sha256,
+            rows: kept.facts.rows,
+            path: self.raw.clone(),
+        })
+    }
+
+    fn forget(&self) {
+        for path in [&self.partial, &self.sidecar] {
+            // What cannot be removed is overwritten by the next download.
+            let _ = self.disk.remove(path);
+        }
+    }
+}
+
+/// The writing end of a download.
+pub(super) struct Intake {
+    place: Place,
+    shape: Shape,
+    file: File,
+    hasher: Sha256,
+    inspector: Inspector,
+    bytes: u64,
+    checkpoint: u64,
+}
+
+impl Intake {
+    pub fn begin(place: Place, shape: Shape) -> Result<Intake, Fault> {
+        place
+            .disk
+            .make_folder(&layout::staging(place.disk.root(), &place.order.run))?;
+        let file = match &shape.resumed {
+            Some(_) => OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&place.partial)
+                .map_err(|error| disk_fault("open", &place.partial, &error))?,
+            None => {
+                place.disk.remove(&place.sidecar)?;
+                place.disk.create(&place.partial)?
+            }
+        };
+        let inspector = Inspector::new(place.order.format, &place.order.terms);
+        let mut intake = Intake {
+            place,
+            file,
+            hasher: Sha256::new(),
+            inspector,
+            bytes: 0,
+            checkpoint: CHECKPOINT,
+            shape,
+        };
+        if let Some(known) = intake.shape.resumed.clone() {
+            let replayed = intake.replay(known.kept);
+            intake.forget_bad(replayed)?;
+        }
+        Ok(intake)
+    }
+
+    /// Hashes and inspects the kept bytes again; only the disk is believed about them.
+    fn replay(&mut self, kept: u64) -> Result<(), Fault> {
+        let path = self.place.partial.clone();
+        let failed = |error: std::io::Error| disk_fault("read", &path, &error);
+        self.file.set_len(kept).map_err(failed)?;
+        self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let mut block = vec![0; merge::BLOCK];
+        loop {
+            let length = self.file.read(&mut block).map_err(failed)?;
+            if length == 0 {
+                break;
+            }
+            self.hasher.update(&block[..length]);
+            self.inspector.feed(&block[..length])?;
+            self.bytes += length as u64;
+        }
+        self.checkpoint = self.bytes + CHECKPOINT;
+        if self.bytes == kept {
+            Ok(())
+        } else {
+            Err(transfer(
+                "the kept part of the download is shorter than recorded",
+            ))
+        }
+    }
+
+    /// Takes pieces until the end; `None` if the sender broke off, with what came kept for later.
+    pub fn take_all(
+        mut self,
+        mut pieces: mpsc::Receiver<Piece>,
+    ) -> Result<Option<Artifact>, Fault> {
+        let outcome = self.take_until_end(&mut pieces);
+        drop(pieces);
+        if self.forget_bad(outcome)? {
+            self.finish().map(Some)
+        } else {
+            self.keep()?;
+            Ok(None)
+        }
+    }
+
+    fn take_until_end(&mut self, pieces: &mut mpsc::Receiver<Piece>) -> Result<bool, Fault> {
+        while let Some(piece) = pieces.blocking_recv() {
+            let Piece::Bytes(chunk) = piece else {
+                return self.whole().map(|()| true);
+            };
+            self.bytes += chunk.len() as u64;
+            if self.bytes > self.shape.bytes_max {
+                return Err(too_large(self.shape.bytes_max));
+            }
+            self.file
+                .write_all(&chunk)
+                .map_err(|error| disk_fault("write", &self.place.partial, &error))?;
+            self.hasher.update(&chunk);
+            self.inspector.feed(&chunk)?;
+            if self.bytes >= self.checkpoint {
+                self.keep()?;
+                self.checkpoint = self.bytes + CHECKPOINT;
+            }
+        }
+        Ok(false)
+    }
+
+    fn whole(&self) -> Result<(), Fault> {
+        match self.shape.length {
+            Some(length) if length != self.bytes => Err(transfer(format!(
+                "the download ended after {} of {length} bytes",
+                self.bytes
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Bytes that were found to be wrong are not gone on from.
+    fn forget_bad<T>(&self, outcome: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(fault) = &outcome
+            && fault.class != FaultClass::Disk
+        {
+            self.place.forget();
+        }
+        outcome
+    }
+
+    /// Makes what came durable, so that the next download can go on from it.
+    fn keep(&self) -> Result<(), Fault> {
+        if self.shape.etag.is_none() || self.bytes == 0 {
+            return Ok(());
+        }
+        self.place.disk.sync_file(&self.file, &self.place.partial)?;
+        let known = Partial {
+            job_id: self.place.order.job_id.clone(),
+            etag: self.shape.etag.clone(),
+            length: self.shape.length,
+            kept: self.bytes,
+        };
+        known.save(&self.place.disk, &self.place.sidecar)
+    }
+
+    fn finish(self) -> Result<Artifact, Fault> {
+        let place = &self.place;
+        let found = self.inspector.finish(&place.partial);
+        let (facts, keys) = match found {
+            Err(fault) => {
+                if fault.class != FaultClass::Disk {
+                    place.forget();
+                }
+                return Err(fault);
+            }
+            Ok(found) => found,
+        };
+        let sha256 = merge::hex(&self.hasher.finalize());
+        let rows = facts.rows;
+        if facts.unique.is_some() {
+            write_keys(&place.keys, &keys)?;
+        }
+        place.disk.seal(&self.file, &place.partial)?;
+        let raw = place.disk.root().join(&place.raw);
+        place
+            .disk
+            .make_folder(raw.parent().unwrap_or(place.disk.root()))?;
+        place.disk.rename(&place.partial, &raw)?;
+        let terms = &place.order.terms;
+        Kept::new(&place.order.job_id, &sha256, self.bytes, terms, facts)
+            .save(&place.disk, &place.facts)?;
+        place.disk.remove(&place.sidecar)?;
+        Ok(Artifact {
+            bytes: self.bytes,
+            sha256,
+            rows,
+            path: place.raw.clone(),
+        })
+    }
+}

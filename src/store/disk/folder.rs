@@ -1,0 +1,193 @@
+//! The state folder itself: its lock, its format, its ballast, and what is set aside in it.
+
+use super::settings::Settings;
+use crate::store::Error;
+use chrono::{DateTime, SecondsFormat, Utc};
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The newest format this code reads and the one it writes.
+const FORMAT: u32 = 1;
+/// So many sets of a broken sled are kept for whoever wants to look into them.
+const BROKEN_KEPT: usize = 3;
+
+/// A locked state folder. The lock ends with the value.
+pub struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+pub fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.display().to_string();
+    move |source| Error::Io {
+        operation,
+        path,
+        source,
+    }
+}
+
+impl Folder {
+    /// Locks the folder before anything else is written, then checks its format.
+    pub fn lock(path: &Path) -> Result<Folder, Error> {
+        fs::create_dir_all(path).map_err(io_error("make", path))?;
+        let own = path.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&own)
+            .map_err(io_error("open", &own))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked),
+            Err(TryLockError::Error(source)) => return Err(io_error("lock", &own)(source)),
+        }
+        let folder = Folder {
+            path: path.to_owned(),
+            _lock: lock,
+        };
+        folder.check_format()?;
+        Ok(folder)
+    }
+
+    fn check_format(&self) -> Result<(), Error> {
+        let path = self.join("FORMAT");
+        match fs::read_to_string(&path) {
+            Ok(text) => match text.trim().parse() {
+                Ok(FORMAT) => Ok(()),
+                Ok(found) => Err(Error::NewerFormat {
+                    found,
+                    known: FORMAT,
+                }),
+                // Cut short by a crash right after the folder was made: there is only one format to have been.
+                Err(_) => self.write_format(&path),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.write_format(&path),
+            Err(error) => Err(io_error("read", &path)(error)),
+        }
+    }
+
+    fn write_format(&self, path: &Path) -> Result<(), Error> {
+        self.replace("FORMAT", format!("{FORMAT}\n").as_bytes())
+            .map_err(io_error("write", path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    pub fn sync(&self) -> io::Result<()> {
+        sync_folder(&self.path)
+    }
+
+    /// Writes a small file whole: beside it, synced, renamed.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let beside = self.join(&format!("{name}.tmp"));
+        let mut file = File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, self.join(name))?;
+        self.sync()
+    }
+
+    /// Gives up the ballast when the disk is nearly full: sled cannot even be opened without space.
+    /// Otherwise sees to it that there is one.
+    pub fn trim_ballast(&self, settings: &Settings) -> Ballast {
+        let path = self.join("ballast");
+        let bytes = settings.ballast_bytes;
+        let Ok(found) = statvfs(&self.path) else {
+            return Ballast::Kept;
+        };
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        if free < bytes {
+            return match fs::remove_file(&path) {
+                Ok(()) => Ballast::Released,
+                Err(_) => Ballast::Kept,
+            };
+        }
+        if bytes > 0 && free > bytes.saturating_mul(4) && !path.exists() {
+            // Only a precaution: a disk without room for it, or a file system without the call, is no failure.
+            let made = File::create(&path).map(|file| {
+                fallocate(&file, FallocateFlags::empty(), 0, bytes)
+                    .or_else(|_| fs::remove_file(&path).map_err(|_| rustix::io::Errno::IO))
+            });
+            drop(made);
+        }
+        Ballast::Kept
+    }
+
+    /// Moves `name` into this start's quarantine.
+    pub fn set_aside(&self, name: &str, at: DateTime<Utc>) -> io::Result<PathBuf> {
+        let quarantine = self.quarantine(at)?;
+        let leaf = Path::new(name).file_name().unwrap_or_default();
+        fs::rename(self.join(name), unused(quarantine.join(leaf)))?;
+        sync_folder(&quarantine)?;
+        self.sync()?;
+        self.forget_old_broken();
+        Ok(quarantine)
+    }
+
+    /// Copies `path` into this start's quarantine.
+    pub fn copy_aside(&self, path: &Path, at: DateTime<Utc>) -> io::Result<PathBuf> {
+        let quarantine = self.quarantine(at)?;
+        let copy = unused(quarantine.join(path.file_name().unwrap_or_default()));
+        fs::copy(path, &copy)?;
+        File::open(&copy)?.sync_all()?;
+        sync_folder(&quarantine)?;
+        Ok(quarantine)
+    }
+
+    fn quarantine(&self, at: DateTime<Utc>) -> io::Result<PathBuf> {
+        let stamp = at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let path = self.join(&format!("quarantine.{}", stamp.replace(['-', ':'], "")));
+        fs::create_dir_all(&path)?;
+        self.sync()?;
+        Ok(path)
+    }
+
+    /// A broken sled can be refilled and is kept for the curious only; a piece of the journal is never removed.
+    fn forget_old_broken(&self) {
+        let Ok(entries) = fs::read_dir(&self.path) else {
+            return;
+        };
+        let mut broken: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path().join("sled")))
+            .filter(|path| path.is_dir() && path.parent().is_some_and(named_quarantine))
+            .collect();
+        broken.sort();
+        let surplus = broken.len().saturating_sub(BROKEN_KEPT);
+        for path in &broken[..surplus] {
+            // What cannot be removed now is tried again next time.
+            drop(fs::remove_dir_all(path));
+            drop(path.parent().map(fs::remove_dir));
+        }
+    }
+}
+
+fn named_quarantine(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with("quarantine."))
+}
+
+fn unused(path: PathBuf) -> PathBuf {
+    let numbered = (1..).map(|number| PathBuf::from(format!("{}.{number}", path.display())));
+    let mut all = std::iter::once(path.clone()).chain(numbered);
+    all.find(|path| !path.exists()).unwrap_or(path)
+}
+
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// What became of the ballast at a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ballast {
+    Kept,
+    Released,
+}

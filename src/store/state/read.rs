@@ -1,0 +1,216 @@
+//! Reads over records that lie alone (hot) or packed with their finished run (cold).
+
+use super::broken::{Broken, contained};
+use super::cold::{self, Record};
+use super::key::{self, COLD, EVENT, PART, RUN};
+use super::sled::State;
+use crate::store::{Key, Tree, limit};
+use std::iter::Peekable;
+use std::ops::Bound;
+
+type Records<'a> = Box<dyn Iterator<Item = Result<Record, Broken>> + 'a>;
+
+/// Keys that begin with `prefix` and lie beyond `after`.
+struct Wanted<'a> {
+    prefix: &'a [u8],
+    after: Option<&'a [u8]>,
+    backwards: bool,
+}
+
+impl Wanted<'_> {
+    fn admits(&self, key: &[u8]) -> bool {
+        let beyond = |after: &[u8]| match self.backwards {
+            true => key < after,
+            false => key > after,
+        };
+        key.starts_with(self.prefix) && self.after.is_none_or(beyond)
+    }
+
+    fn hot(&self, kind: u8) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+        let prefix = key::physical(kind, self.prefix);
+        let mut to = limit::beyond(&prefix).map_or(Bound::Unbounded, Bound::Excluded);
+        let mut from = Bound::Included(prefix.clone());
+        if let Some(after) = self.after {
+            let after = key::physical(kind, after);
+            if self.backwards && limit::beyond(&prefix).is_none_or(|end| after < end) {
+                to = Bound::Excluded(after.max(prefix));
+            } else if !self.backwards && after >= prefix {
+                from = Bound::Excluded(after);
+            }
+        }
+        (from, to)
+    }
+
+    /// Pages that may hold a wanted record.
+    fn cold(&self) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+        let page_prefix = |key: &[u8]| match key.contains(&0) {
+            true => key::of_run(COLD, key::run_of(key)),
+            false => key::physical(COLD, key),
+        };
+        let prefix = page_prefix(self.prefix);
+        let mut to = limit::beyond(&prefix).map_or(Bound::Unbounded, Bound::Excluded);
+        let mut from = prefix.clone();
+        if let Some(after) = self.after {
+            let pages = key::of_run(COLD, key::run_of(after));
+            if self.backwards {
+                let end = limit::beyond(&pages).unwrap_or_default();
+                if limit::beyond(&prefix).is_none_or(|limit| end < limit) {
+                    to = Bound::Excluded(end.max(prefix));
+                }
+            } else {
+                from = from.max(pages);
+            }
+        }
+        (Bound::Included(from), to)
+    }
+}
+
+fn empty(range: &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> bool {
+    match range {
+        (Bound::Included(from), Bound::Excluded(to)) => from >= to,
+        (Bound::Excluded(from), Bound::Excluded(to)) => from >= to,
+        _ => false,
+    }
+}
+
+fn opened(found: sled::Result<(sled::IVec, sled::IVec)>) -> Result<Record, Broken> {
+    let (key, sealed) = found?;
+    let value = key::unseal(&key, &sealed).map_err(Broken::new)?;
+    Ok((key.to_vec(), value.to_vec()))
+}
+
+impl State {
+    pub fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Broken> {
+        contained(|| {
+            let _reading = self.reading();
+            let kind = key::kind(key.tree);
+            let own = key::physical(kind, &key.key);
+            if let Some(sealed) = self.tree().get(&own)? {
+                let value = key::unseal(&own, &sealed).map_err(Broken::new)?;
+                return Ok(Some(value.to_vec()));
+            }
+            if !matches!(kind, RUN | PART) {
+                return Ok(None);
+            }
+            for page in self
+                .tree()
+                .scan_prefix(key::of_run(COLD, key::run_of(&key.key)))
+            {
+                for (found, value) in unpacked(opened(page))? {
+                    if found == own {
+                        return Ok(Some(value));
+                    }
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    pub fn scan(
+        &self,
+        tree: Tree,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        backwards: bool,
+        limit: usize,
+    ) -> Result<Vec<Record>, Broken> {
+        contained(|| {
+            let _reading = self.reading();
+            let wanted = Wanted {
+                prefix,
+                after,
+                backwards,
+            };
+            let without_kind = |record: Result<Record, Broken>| {
+                record.map(|(mut key, value)| {
+                    key.remove(0);
+                    (key, value)
+                })
+            };
+            self.records(key::kind(tree), wanted)
+                .take(limit)
+                .map(without_kind)
+                .collect()
+        })
+    }
+
+    /// Records of `kind`, hot or cold, beyond `after`.
+    pub(super) fn hot_and_cold<'a>(
+        &'a self,
+        kind: u8,
+        prefix: &'a [u8],
+        after: &'a [u8],
+    ) -> Records<'a> {
+        self.records(
+            kind,
+            Wanted {
+                prefix,
+                after: Some(after),
+                backwards: false,
+            },
+        )
+    }
+
+    fn records<'a>(&'a self, kind: u8, wanted: Wanted<'a>) -> Records<'a> {
+        let backwards = wanted.backwards;
+        let hot = self.range(wanted.hot(kind), backwards);
+        if !matches!(kind, RUN | PART | EVENT) {
+            return hot;
+        }
+        let cold = self.range(wanted.cold(), backwards).flat_map(move |page| {
+            let mut records = match unpacked(page) {
+                Ok(records) => records,
+                Err(broken) => return vec![Err(broken)],
+            };
+            records.retain(|(key, _)| key[0] == kind && wanted.admits(&key[1..]));
+            if backwards {
+                records.reverse();
+            }
+            records.into_iter().map(Ok).collect()
+        });
+        Box::new(Merged {
+            left: hot.peekable(),
+            right: (Box::new(cold) as Records<'a>).peekable(),
+            backwards,
+        })
+    }
+
+    fn range(&self, range: (Bound<Vec<u8>>, Bound<Vec<u8>>), backwards: bool) -> Records<'_> {
+        if empty(&range) {
+            return Box::new(std::iter::empty());
+        }
+        let found = self.tree().range::<Vec<u8>, _>(range);
+        match backwards {
+            true => Box::new(found.rev().map(opened)),
+            false => Box::new(found.map(opened)),
+        }
+    }
+}
+
+fn unpacked(page: Result<Record, Broken>) -> Result<Vec<Record>, Broken> {
+    let (key, page) = page?;
+    cold::unpack(&key, &page).ok_or_else(|| Broken::new("a page of a finished run cannot be read"))
+}
+
+/// Two sorted streams as one.
+struct Merged<'a> {
+    left: Peekable<Records<'a>>,
+    right: Peekable<Records<'a>>,
+    backwards: bool,
+}
+
+impl Iterator for Merged<'_> {
+    type Item = Result<Record, Broken>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let left_first = match (self.left.peek(), self.right.peek()) {
+            (Some(Ok((left, _))), Some(Ok((right, _)))) => (left < right) != self.backwards,
+            (Some(_), Some(Ok(_)) | None) => true,
+            (_, Some(Err(_))) | (None, _) => false,
+        };
+        match left_first {
+            true => self.left.next(),
+            false => self.right.next(),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The next batch: changes over what sled holds, with the packing of runs that close and unpacking of those that open.
+
+use super::broken::Broken;
+use super::cold::{self, Record};
+use super::key::{self, COLD, EVENT, OPEN, PART, RUN};
+use crate::store::{Change, Sequence, limit};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Changes to physical records that are not yet in sled; values are not yet sealed.
+pub struct Staging<'a> {
+    tree: &'a sled::Tree,
+    open: &'a mut BTreeSet<Vec<u8>>,
+    touched: BTreeSet<Vec<u8>>,
+    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl<'a> Staging<'a> {
+    /// `open` holds the ids of the runs that are open; it follows the changes.
+    pub fn over(tree: &'a sled::Tree, open: &'a mut BTreeSet<Vec<u8>>) -> Staging<'a> {
+        Staging {
+            tree,
+            open,
+            touched: BTreeSet::new(),
+            changes: BTreeMap::new(),
+        }
+    }
+
+    pub fn change(&mut self, change: &Change) -> Result<(), Broken> {
+        let (record, value) = match change {
+            Change::Put { key, value } => (key, Some(value)),
+            Change::Delete { key } => (key, None),
+        };
+        let kind = key::kind(record.tree);
+        if matches!(kind, OPEN | RUN | PART) {
+            self.touch(key::run_of(&record.key))?;
+        }
+        if kind == OPEN {
+            match value {
+                Some(_) => self.open.insert(record.key.clone()),
+                None => self.open.remove(&record.key),
+            };
+        }
+        let physical = key::physical(kind, &record.key);
+        self.changes.insert(physical, value.cloned());
+        Ok(())
+    }
+
+    /// Notes where the journal has an event of `run`.
+    pub fn event(&mut self, run: &str, sequence: Sequence, offset: u64) -> Result<(), Broken> {
+        self.touch(run.as_bytes())?;
+        let key = key::event(run.as_bytes(), sequence);
+        self.changes
+            .insert(key, Some(offset.to_le_bytes().to_vec()));
+        Ok(())
+    }
+
+    /// All changes, once the runs that are not open have been packed.
+    pub fn finish(mut self) -> Result<BTreeMap<Vec<u8>, Option<Vec<u8>>>, Broken> {
+        for run in std::mem::take(&mut self.touched) {
+            if !self.open.contains(&run) {
+                self.freeze(&run)?;
+            }
+        }
+        Ok(self.changes)
+    }
+
+    fn touch(&mut self, run: &[u8]) -> Result<(), Broken> {
+        if !self.touched.contains(run) {
+            self.touched.insert(run.to_vec());
+            if !self.open.contains(run) {
+                self.thaw(run)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn thaw(&mut self, run: &[u8]) -> Result<(), Broken> {
+        for (page_key, page) in self.records(&key::of_run(COLD, run))? {
+            let records = cold::unpack(&page_key, &page)
+                .ok_or_else(|| Broken::new("a page of a finished run cannot be read"))?;
+            for (key, value) in records {
+                self.changes.insert(key, Some(value));
+            }
+            self.changes.insert(page_key, None);
+        }
+        Ok(())
+    }
+
+    fn freeze(&mut self, run: &[u8]) -> Result<(), Broken> {
+        let mut records = Vec::new();
+        for kind in [RUN, PART] {
+            let own = key::physical(kind, run);
+            records.extend(self.value(&own)?.map(|value| (own, value)));
+            records.extend(self.records(&key::of_run(kind, run))?);
+        }
+        records.extend(self.records(&key::of_run(EVENT, run))?);
+        for (key, _) in &records {
+            self.changes.insert(key.clone(), None);
+        }
+        for (key, page) in cold::pack(run, &records) {
+            self.changes.insert(key, Some(page));
+        }
+        Ok(())
+    }
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
+        match self.changes.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => match self.tree.get(key)? {
+                Some(sealed) => Ok(Some(opened(key, &sealed)?)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Records whose keys begin with `prefix`, as they will be.
+    fn records(&self, prefix: &[u8]) -> Result<Vec<Record>, Broken> {
+        let mut records = BTreeMap::new();
+        for found in self.tree.scan_prefix(prefix) {
+            let (key, sealed) = found?;
+            records.insert(key.to_vec(), opened(&key, &sealed)?);
+        }
+        let to = limit::beyond(prefix).unwrap_or_else(|| vec![0xff; 8]);
+        for (key, value) in self.changes.range(prefix.to_vec()..to) {
+            match value {
+                Some(value) => records.insert(key.clone(), value.clone()),
+                None => records.remove(key),
+            };
+        }
+        Ok(records.into_iter().collect())
+    }
+}
+
+fn opened(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Broken> {
+    match key::unseal(key, sealed) {
+        Ok(value) => Ok(value.to_vec()),
+        Err(reason) => Err(Broken::new(format!("a record cannot be read: {reason}"))),
+    }
+}
