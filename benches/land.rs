@@ -44,8 +44,8 @@ fn main() {
     let bytes = megabytes.unwrap_or(1024u64) << 20;
     let folder = tempfile::tempdir().expect("folder");
     println!(
-        "{:8} {:>6} {:>10} {:>10} {:>7} {:>10}",
-        "format", "MB", "tools MB/s", "land MB/s", "ratio", "peak MiB"
+        "{:8} {:>6} {:>10} {:>9} {:>7} {:>9} {:>9} {:>9}",
+        "format", "MB", "tools MB/s", "land MB/s", "ratio", "tools cpu", "land cpu", "peak MiB"
     );
     for format in [Format::Csv, Format::Jsonl, Format::Parquet] {
         let file = folder.path().join(format!("source.{}", format.as_str()));
@@ -69,6 +69,7 @@ fn compare(format: Format, file: &Path, folder: &Path) {
     let size = fs::metadata(file).expect("file").len();
     let url = serve(file.to_owned());
     let plain = folder.join("plain");
+    let idle = children_seconds();
     let started = Instant::now();
     run(Command::new("curl")
         .arg("-sS")
@@ -85,6 +86,7 @@ fn compare(format: Format, file: &Path, folder: &Path) {
         _ => run(Command::new("wc").arg("-l").arg(&plain)),
     }
     let tools = started.elapsed();
+    let tools_done = children_seconds();
     fs::remove_file(&plain).expect("removed");
     rustix::fs::sync();
     let root = folder.join("exports");
@@ -93,6 +95,7 @@ fn compare(format: Format, file: &Path, folder: &Path) {
         .arg(&root)
         .output()
         .expect("child");
+    let land_done = children_seconds();
     assert!(
         child.status.success(),
         "{}",
@@ -105,14 +108,28 @@ fn compare(format: Format, file: &Path, folder: &Path) {
     fs::remove_dir_all(&root).expect("removed");
     let rate = |seconds: f64| size as f64 / 1e6 / seconds;
     println!(
-        "{:8} {:>6} {:>10.0} {:>10.0} {:>7.2} {:>10.1}",
+        "{:8} {:>6} {:>10.0} {:>9.0} {:>7.2} {:>8.2}s {:>8.2}s {:>9.1}",
         format.as_str(),
         size / 1_000_000,
         rate(tools.as_secs_f64()),
         rate(land),
         tools.as_secs_f64() / land,
+        tools_done - idle,
+        land_done - tools_done,
         peak / 1024.0
     );
+}
+
+/// CPU seconds of all children that have ended; unlike the clock, other work hardly moves it.
+fn children_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").expect("stat");
+    let fields = stat.rsplit(") ").next().expect("fields").split(' ');
+    let ticks: Vec<f64> = fields
+        .skip(13)
+        .take(2)
+        .map(|text| text.parse().expect("ticks"))
+        .collect();
+    (ticks[0] + ticks[1]) / 100.0
 }
 
 fn run(command: &mut Command) {

@@ -22,6 +22,8 @@ const PAGE: usize = 256;
 /// Events in one document: by default and at most.
 const EVENTS_DEFAULT: usize = 100;
 const EVENTS_MAX: usize = 10_000;
+/// Events looked through for those of one schedule.
+const SEARCHED_MAX: u64 = 200_000;
 
 /// Ends the streams when the daemon stops.
 #[derive(Clone)]
@@ -86,7 +88,9 @@ async fn newest<D: Daemon>(
     let mut position = match after {
         Some(after) => after,
         None if unfiltered => end.saturating_sub(limit as u64),
-        None => 0,
+        // A run's events are indexed; those of a schedule are looked for among the newest.
+        None if filter.run.is_some() => 0,
+        None => end.saturating_sub(SEARCHED_MAX),
     };
     let mut found = std::collections::VecDeque::new();
     while position < end {

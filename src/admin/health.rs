@@ -54,7 +54,7 @@ fn judge(now: &ScheduleNow, snapshot: &Snapshot) -> (Level, &'static str, Option
         return (Level::Warn, "paused", Some(reason));
     }
     let open = snapshot.open.iter().map(|open| &open.run);
-    let open = open.filter(|run| run.schedule == schedule.name).last();
+    let open = open.rev().find(|run| run.schedule == schedule.name);
     if let Some(ended) = &mark.last_ended {
         let verdict = match ended.state {
             RunState::Failed => Some((Level::Error, "failing")),

@@ -54,14 +54,14 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
+impl Refusal {
+    /// The answer under a status of its own; header and document say the same one.
+    pub fn answered_with(self, status: StatusCode) -> Response {
         let code = self.error.code;
         let retryable = self.error.retryable;
-        let problem = Problem::new(self.error, self.faults);
+        let mut problem = Problem::new(self.error, self.faults);
+        problem.status = status.as_u16();
         let body = serde_json::to_string(&problem).unwrap_or_default();
-        let status =
-            StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(
@@ -75,5 +75,12 @@ impl IntoResponse for Refusal {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.error.code.status());
+        self.answered_with(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
     }
 }

@@ -69,10 +69,8 @@ async fn unknown_path() -> Refusal {
 }
 
 async fn wrong_method() -> Response {
-    let refusal = Refusal::usage("this path does not take this method");
-    let mut response = refusal.into_response();
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    response
+    Refusal::usage("this path does not take this method")
+        .answered_with(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 async fn healthy() -> Json<Ready> {

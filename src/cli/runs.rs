@@ -28,7 +28,7 @@ pub struct Args {
     /// Only runs of this schedule
     #[arg(long, value_name = "NAME")]
     schedule: Option<String>,
-    /// Only runs in this state: queued, running, landed, incomplete, failed, cancelled or skipped
+    /// Only runs in this state, such as `failed`
     #[arg(long, hide_possible_values = true, value_parser = STATES)]
     state: Option<String>,
     /// Only runs made since: `7d`, `2026-11-01` or an RFC 3339 instant

@@ -15,10 +15,10 @@ use std::time::Duration;
   aptiqd sandbox --fault lost-callback,truncated --job-time 10s
   aptiqd sandbox --json | jq -r .base_url")]
 pub struct Args {
-    /// Where the API answers; the file host takes a free port beside it
+    /// Where the API answers
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8480")]
     listen: SocketAddr,
-    /// How it misbehaves: names, each with an optional `=N` or `=always`, joined by commas
+    /// How it misbehaves, `NAME[=N|=always],…`; a wrong name lists them
     #[arg(
         long,
         value_name = "LIST",

@@ -59,7 +59,7 @@ impl Reloader {
     /// Applies all files or none; `by` goes into the audit trail.
     pub async fn reload(&self, by: String, mode: Mode) -> Result<Declared, ReloadError> {
         let file = self.file.clone();
-        let read = tokio::task::spawn_blocking(move || config::load_all(&file, std::env::vars()));
+        let read = tokio::task::spawn_blocking(move || config::load_all(&file, environment()));
         let loaded = read
             .await
             .map_err(|_| ReloadError::Asked(Asked::Stopping))?;
@@ -127,4 +127,10 @@ impl Reloader {
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
+}
+
+/// The variables that are text; others cannot be overrides.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

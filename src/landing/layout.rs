@@ -1,6 +1,7 @@
 //! The names below the landing folder.
 
 use super::Error;
+use crate::clock;
 use crate::run::{PartNumber, RunId};
 use crate::schedule::{Format, Name};
 use std::fs;
@@ -41,7 +42,7 @@ fn sweep(staging: &Path) {
             .metadata()
             .and_then(|metadata| metadata.modified())
             .ok()
-            .and_then(|modified| SystemTime::now().duration_since(modified).ok());
+            .and_then(|modified| SystemTime::from(clock::now()).duration_since(modified).ok());
         if entry.file_name() != "quarantine" && age.is_some_and(|age| age > STALE) {
             let _ = fs::remove_dir_all(entry.path());
         }

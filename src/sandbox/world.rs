@@ -39,6 +39,10 @@ const OF_A_JOB: &[Fault] = &[
 ];
 
 pub fn now() -> DateTime<Utc> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the simulator shares no code with the daemon"
+    )]
     Utc::now()
 }
 

@@ -2,6 +2,10 @@
 
 mod cadence;
 mod jitter;
+#[expect(
+    clippy::module_inception,
+    reason = "the schedule is what this room is about"
+)]
 mod schedule;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -211,8 +211,8 @@ pub fn belongings(source: &Source) -> Vec<Finding> {
     if !in_part("schedule", "cadence") {
         places.extend(uses_of(code, "cron").map(|at| (at, "only schedule/cadence names `cron`")));
     }
-    if !in_part("store", "sled") {
-        places.extend(uses_of(code, "sled").map(|at| (at, "only store/sled names `sled`")));
+    if !in_part("store", "state") {
+        places.extend(uses_of(code, "sled").map(|at| (at, "only store/state names `sled`")));
     }
     // The sandbox shares no code with the client it tests, so it has a clock of its own.
     if source.path != "clock.rs" && source.room != "sandbox" {

@@ -214,7 +214,7 @@ fn wrapped_crates_and_the_clock_stay_where_they_belong() {
         belongings("engine/mod.rs", "use sled;\nuse ::sled::Db;"),
         [1, 2]
     );
-    assert_eq!(belongings("store/sled.rs", "use sled::Db;"), []);
+    assert_eq!(belongings("store/state/sled.rs", "use sled::Db;"), []);
     assert_eq!(
         belongings(
             "store/mod.rs",

@@ -38,7 +38,7 @@ const END_WITHIN: Duration = Duration::from_secs(120);
   aptiqd demo
   aptiqd demo --dir /tmp/demo --keep")]
 pub struct Args {
-    /// Where it works; what an earlier demo left there is replaced
+    /// Where it works; an earlier demo there is replaced
     #[arg(long, value_name = "DIR", default_value = "aptiqd-demo")]
     dir: PathBuf,
     /// Stay up afterwards, with the status page, until Ctrl-C

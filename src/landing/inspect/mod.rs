@@ -7,6 +7,7 @@ mod jsonl;
 mod looks;
 mod parquet;
 mod tally;
+mod types;
 
 pub(super) use self::csv::{Header, RecordReader};
 pub(super) use self::parquet::{

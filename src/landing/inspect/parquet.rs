@@ -2,13 +2,12 @@
 //! the columns that matter read value by value.
 
 use super::content;
-use super::datum::Datum;
+use super::datum::{Datum, parse_day};
 use super::facts::Facts;
 use super::tally::Tally;
+use super::types::{Meaning, describe};
 use crate::landing::disk::disk_fault;
-use crate::landing::manifest::Column;
 use crate::run::Fault;
-use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
 use parquet::column::page::Page;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
@@ -18,6 +17,7 @@ use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -49,18 +49,35 @@ pub(super) fn inspect(path: &Path, mut tally: Tally) -> Result<(Facts, Vec<u64>)
                 tally.declare(slot);
             }
         }
-        for index in 0..reader.num_row_groups() {
-            let group = reader
-                .get_row_group(index)
-                .map_err(|error| corrupt(&error))?;
-            for column in 0..group.num_columns() {
-                unpack(group.as_ref(), column)?;
+        std::thread::scope(|scope| {
+            let unpacking = scope.spawn(|| guarded(|| unpack_all(path, &columns)));
+            for index in 0..reader.num_row_groups() {
+                let group = reader
+                    .get_row_group(index)
+                    .map_err(|error| corrupt(&error))?;
+                rows(group.as_ref(), &columns, |row| tally.row(row))?;
             }
-            rows(group.as_ref(), &columns, |row| tally.row(row))?;
-        }
+            let unpacked = unpacking.join();
+            unpacked.unwrap_or_else(|_| Err(content("the Parquet file cannot be unpacked")))
+        })?;
         let described = describe(schema);
         Ok(tally.finish(described))
     })
+}
+
+/// Unpacks the columns that nobody looks into, beside those that are read. It opens the file anew,
+/// because readers of one open file share its position.
+fn unpack_all(path: &Path, read: &[Option<usize>]) -> Result<(), Fault> {
+    let reader = open(path)?;
+    for index in 0..reader.num_row_groups() {
+        let group = reader
+            .get_row_group(index)
+            .map_err(|error| corrupt(&error))?;
+        (0..group.num_columns())
+            .filter(|column| !read.contains(&Some(*column)))
+            .try_for_each(|column| unpack(group.as_ref(), column))?;
+    }
+    Ok(())
 }
 
 /// Opens a file whose footer agrees with its length.
@@ -222,7 +239,8 @@ fn batch(
 ) -> Result<Vec<Datum<'static>>, Fault> {
     let descriptor = group.schema_descr().column(leaf);
     let meaning = Meaning::of(&descriptor);
-    let text = |bytes: &[u8]| Datum::Text(Cow::Owned(bytes.to_vec()));
+    let last = Cell::new(([0; 10], 0));
+    let text = |bytes: &[u8]| text_or_day(bytes, &last);
     match reader {
         ColumnReader::BoolColumnReader(typed) => {
             read(typed, &descriptor, wanted, |v| Datum::Bool(*v))
@@ -251,6 +269,21 @@ fn batch(
             read(typed, &descriptor, wanted, |v| text(v.data()))
         }
     }
+}
+
+/// Text that is a plain day becomes one here, where its neighbours tend to be the same day.
+fn text_or_day(bytes: &[u8], last: &Cell<([u8; 10], i32)>) -> Datum<'static> {
+    if let Ok(text) = <[u8; 10]>::try_from(bytes) {
+        let (known, day) = last.get();
+        if known == text {
+            return Datum::Day(day);
+        }
+        if let Some(day) = parse_day(&text) {
+            last.set((text, day));
+            return Datum::Day(day);
+        }
+    }
+    Datum::Text(Cow::Owned(bytes.to_vec()))
 }
 
 fn read<T: DataType>(
@@ -284,87 +317,4 @@ fn read<T: DataType>(
         values.next().map_or(Datum::Null, &datum)
     };
     Ok(levels.iter().map(&mut next).collect())
-}
-
-/// What the integers of a column stand for.
-#[derive(Clone, Copy)]
-enum Meaning {
-    Number,
-    Day,
-    /// A moment in so many ticks a day.
-    Moment(i64),
-    /// A decimal with so many digits behind the point.
-    Decimal(i32),
-}
-
-const DAY: i64 = 24 * 3600;
-
-impl Meaning {
-    fn of(column: &ColumnDescriptor) -> Meaning {
-        match column.logical_type_ref() {
-            Some(LogicalType::Date) => return Meaning::Day,
-            Some(LogicalType::Timestamp(moment)) => {
-                return Meaning::Moment(match moment.unit {
-                    TimeUnit::MILLIS => DAY * 1_000,
-                    TimeUnit::MICROS => DAY * 1_000_000,
-                    TimeUnit::NANOS => DAY * 1_000_000_000,
-                });
-            }
-            Some(LogicalType::Decimal(decimal)) => return Meaning::Decimal(decimal.scale),
-            _ => {}
-        }
-        match column.converted_type() {
-            ConvertedType::DATE => Meaning::Day,
-            ConvertedType::TIMESTAMP_MILLIS => Meaning::Moment(DAY * 1_000),
-            ConvertedType::TIMESTAMP_MICROS => Meaning::Moment(DAY * 1_000_000),
-            ConvertedType::DECIMAL => Meaning::Decimal(column.type_scale()),
-            _ => Meaning::Number,
-        }
-    }
-
-    fn datum(self, value: i64) -> Datum<'static> {
-        let day = |day: i64| Datum::Day(i32::try_from(day).unwrap_or(i32::MAX));
-        match self {
-            Meaning::Number | Meaning::Decimal(0) => Datum::Int(value),
-            Meaning::Day => day(value),
-            Meaning::Moment(ticks) => day(value.div_euclid(ticks)),
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "compared with a bound, not kept"
-            )]
-            Meaning::Decimal(scale) => Datum::Float(value as f64 / 10f64.powi(scale)),
-        }
-    }
-}
-
-/// Leaf columns with their types, in words that change when the type does.
-fn describe(schema: &SchemaDescriptor) -> Vec<Column> {
-    let columns = schema.columns().iter().map(|column| {
-        let physical: Physical = column.physical_type();
-        let mut kind = format!("{physical:?}").to_lowercase();
-        if let Some(logical) = logical(column) {
-            kind = format!("{kind} {logical}");
-        }
-        Column {
-            name: column.path().string(),
-            kind,
-        }
-    });
-    columns.collect()
-}
-
-fn logical(column: &ColumnDescriptor) -> Option<String> {
-    let name = match column.logical_type_ref() {
-        Some(LogicalType::Timestamp(moment)) => format!("timestamp {:?}", moment.unit),
-        Some(LogicalType::Decimal(of)) => format!("decimal({},{})", of.precision, of.scale),
-        Some(LogicalType::Integer(of)) => {
-            format!("{}int{}", if of.is_signed { "" } else { "u" }, of.bit_width)
-        }
-        Some(other) => format!("{other:?}"),
-        None => match column.converted_type() {
-            ConvertedType::NONE => return None,
-            converted => format!("{converted:?}"),
-        },
-    };
-    Some(name.to_lowercase())
 }

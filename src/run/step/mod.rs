@@ -172,10 +172,9 @@ fn close_if_done(run: &mut Run, now: DateTime<Utc>) {
         run.tries = 0;
         run.not_before = now;
     } else {
-        let reason = run.first_fault().map_or_else(
-            || "nothing could be exported".to_owned(),
-            |fault| ending::reason_of(fault),
-        );
+        let reason = run
+            .first_fault()
+            .map_or_else(|| "nothing could be exported".to_owned(), ending::reason_of);
         ending::end(run, RunState::Failed, Some(reason), now);
     }
 }

@@ -17,6 +17,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Runs come in the order of their commits, not of their keys: a small cache would read the same nodes again and again.
+const FILLING_CACHE_BYTES: u64 = 64 << 20;
 const BATCH_COMMITS: usize = 512;
 const BATCH_BYTES: usize = 2 << 20;
 /// Written before sled is opened, removed afterwards: found, it tells of an opening that ended the process.
@@ -156,6 +158,7 @@ fn open_unlocked(path: &Path, cache_bytes: u64) -> Result<State, Broken> {
                 if broken.reason.contains("acquire lock")
                     && begun.elapsed() < Duration::from_secs(5) =>
             {
+                #[expect(clippy::disallowed_methods, reason = "a thread of its own, at opening")]
                 thread::sleep(Duration::from_millis(20));
             }
             other => return other,
@@ -249,7 +252,7 @@ fn empty(folder: &Folder, settings: &Settings) -> Result<State, Broken> {
     if path.exists() {
         fs::remove_dir_all(&path)?;
     }
-    open_unlocked(&path, settings.cache_bytes)
+    open_unlocked(&path, settings.cache_bytes.max(FILLING_CACHE_BYTES))
 }
 
 /// Applies what the journal holds beyond the state, as far as it goes without a gap.

@@ -110,6 +110,10 @@ pub fn audit(shared: &Shared, breath: Duration) -> Result<(), Broken> {
         if shared.pulse.is_stopping() && !breath.is_zero() {
             return Err(stopped());
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a thread of its own, in the background"
+        )]
         thread::sleep(breath);
         Ok(())
     });

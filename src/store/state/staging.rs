@@ -6,11 +6,20 @@ use super::key::{self, COLD, EVENT, OPEN, PART, RUN};
 use crate::store::{Change, Sequence, limit};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How a run lies in sled before the batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Hot,
+    /// Packed, or not at all: it has no record of its own, so none need be looked for.
+    Cold,
+}
+
 /// Changes to physical records that are not yet in sled; values are not yet sealed.
 pub struct Staging<'a> {
     tree: &'a sled::Tree,
     open: &'a mut BTreeSet<Vec<u8>>,
-    touched: BTreeSet<Vec<u8>>,
+    /// Runs that a change concerns, and how they lie in sled.
+    touched: BTreeMap<Vec<u8>, Before>,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
@@ -20,7 +29,7 @@ impl<'a> Staging<'a> {
         Staging {
             tree,
             open,
-            touched: BTreeSet::new(),
+            touched: BTreeMap::new(),
             changes: BTreeMap::new(),
         }
     }
@@ -56,18 +65,22 @@ impl<'a> Staging<'a> {
 
     /// All changes, once the runs that are not open have been packed.
     pub fn finish(mut self) -> Result<BTreeMap<Vec<u8>, Option<Vec<u8>>>, Broken> {
-        for run in std::mem::take(&mut self.touched) {
+        for (run, before) in std::mem::take(&mut self.touched) {
             if !self.open.contains(&run) {
-                self.freeze(&run)?;
+                self.freeze(&run, before)?;
             }
         }
         Ok(self.changes)
     }
 
     fn touch(&mut self, run: &[u8]) -> Result<(), Broken> {
-        if !self.touched.contains(run) {
-            self.touched.insert(run.to_vec());
-            if !self.open.contains(run) {
+        if !self.touched.contains_key(run) {
+            let before = match self.open.contains(run) {
+                true => Before::Hot,
+                false => Before::Cold,
+            };
+            self.touched.insert(run.to_vec(), before);
+            if before == Before::Cold {
                 self.thaw(run)?;
             }
         }
@@ -75,7 +88,7 @@ impl<'a> Staging<'a> {
     }
 
     fn thaw(&mut self, run: &[u8]) -> Result<(), Broken> {
-        for (page_key, page) in self.records(&key::of_run(COLD, run))? {
+        for (page_key, page) in self.stored(&key::of_run(COLD, run))? {
             let records = cold::unpack(&page_key, &page)
                 .ok_or_else(|| Broken::new("a page of a finished run cannot be read"))?;
             for (key, value) in records {
@@ -86,16 +99,19 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    fn freeze(&mut self, run: &[u8]) -> Result<(), Broken> {
+    fn freeze(&mut self, run: &[u8], before: Before) -> Result<(), Broken> {
         let mut records = Vec::new();
         for kind in [RUN, PART] {
             let own = key::physical(kind, run);
-            records.extend(self.value(&own)?.map(|value| (own, value)));
-            records.extend(self.records(&key::of_run(kind, run))?);
+            records.extend(self.value(&own, before)?.map(|value| (own, value)));
+            records.extend(self.hot(&key::of_run(kind, run), before)?);
         }
-        records.extend(self.records(&key::of_run(EVENT, run))?);
+        records.extend(self.hot(&key::of_run(EVENT, run), before)?);
         for (key, _) in &records {
-            self.changes.insert(key.clone(), None);
+            match before {
+                Before::Hot => self.changes.insert(key.clone(), None),
+                Before::Cold => self.changes.remove(key),
+            };
         }
         for (key, page) in cold::pack(run, &records) {
             self.changes.insert(key, Some(page));
@@ -103,9 +119,10 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
+    fn value(&self, key: &[u8], before: Before) -> Result<Option<Vec<u8>>, Broken> {
         match self.changes.get(key) {
             Some(value) => Ok(value.clone()),
+            None if before == Before::Cold => Ok(None),
             None => match self.tree.get(key)? {
                 Some(sealed) => Ok(Some(opened(key, &sealed)?)),
                 None => Ok(None),
@@ -113,13 +130,12 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Records whose keys begin with `prefix`, as they will be.
-    fn records(&self, prefix: &[u8]) -> Result<Vec<Record>, Broken> {
-        let mut records = BTreeMap::new();
-        for found in self.tree.scan_prefix(prefix) {
-            let (key, sealed) = found?;
-            records.insert(key.to_vec(), opened(&key, &sealed)?);
-        }
+    /// Records of a run whose keys begin with `prefix`, as they will be.
+    fn hot(&self, prefix: &[u8], before: Before) -> Result<Vec<Record>, Broken> {
+        let mut records = match before {
+            Before::Hot => self.stored(prefix)?,
+            Before::Cold => BTreeMap::new(),
+        };
         let to = limit::beyond(prefix).unwrap_or_else(|| vec![0xff; 8]);
         for (key, value) in self.changes.range(prefix.to_vec()..to) {
             match value {
@@ -128,6 +144,15 @@ impl<'a> Staging<'a> {
             };
         }
         Ok(records.into_iter().collect())
+    }
+
+    fn stored(&self, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Broken> {
+        let mut records = BTreeMap::new();
+        for found in self.tree.scan_prefix(prefix) {
+            let (key, sealed) = found?;
+            records.insert(key.to_vec(), opened(&key, &sealed)?);
+        }
+        Ok(records)
     }
 }
 

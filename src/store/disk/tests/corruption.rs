@@ -17,7 +17,11 @@ fn corrupt(sled: &Path, dice: &mut Dice) -> String {
     let mut all = Vec::new();
     files(sled, &mut all);
     all.retain(|path| fs::metadata(path).unwrap().len() > 0);
-    let path = all[dice.below(all.len() as u64) as usize].clone();
+    // The other files are tiny, and sled opens without most of them.
+    let path = match dice.below(5) {
+        0 => all[dice.below(all.len() as u64) as usize].clone(),
+        _ => sled.join("db"),
+    };
     let mut bytes = fs::read(&path).unwrap();
     let length = bytes.len() as u64;
     // Most of the file is zeros that nobody reads: aim at what was written.
@@ -62,9 +66,17 @@ fn corrupt(sled: &Path, dice: &mut Dice) -> String {
     format!("{what} {} of {length} at {place}", path.display())
 }
 
+/// Enough for several segments of sled: it reads the newest one whole when it opens.
+const COMMITS: u64 = 1_200;
+
 /// However sled was corrupted, what is read afterwards is what was committed; nothing is silently missing.
 async fn survive(seeds: std::ops::Range<u64>) {
-    let (origin, memory) = folder(240).await;
+    let (origin, memory) = folder(0).await;
+    let (disk, _) = open(origin.path());
+    for from in (0..COMMITS).step_by(240) {
+        commit_together(&disk, &memory, from..from + 240).await;
+    }
+    disk.close().unwrap();
     let mut refilled = 0;
     let mut found_later = 0;
     for seed in seeds {
@@ -98,7 +110,7 @@ async fn survive(seeds: std::ops::Range<u64>) {
             }
         };
         assert_same(&disk, &memory);
-        disk.commit(sample::commit(240)).await.unwrap();
+        disk.commit(sample::commit(COMMITS)).await.unwrap();
         disk.close().unwrap();
         let (disk, opened) = open(folder.path());
         assert!(opened.is_clean(), "seed {seed}: {done}: {opened:?}");
@@ -152,6 +164,106 @@ async fn a_state_that_is_gone_is_refilled_and_the_broken_one_kept() {
         );
         assert_same(&disk, &memory);
     }
+}
+
+/// Does something to sled's own records, behind the store's back.
+fn tamper(folder: &Path, kind: u8, change: impl FnOnce(&sled::Db, &[u8], &[u8])) {
+    let begun = std::time::Instant::now();
+    let db = loop {
+        match sled::open(folder.join("sled")) {
+            Ok(db) => break db,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(5), "{error}"),
+        }
+    };
+    let (key, value) = db.scan_prefix([kind]).nth(2).unwrap().unwrap();
+    change(&db, &key, &value);
+    db.flush().unwrap();
+}
+
+const COVERAGE: u8 = 5;
+const FINISHED: u8 = 9;
+
+#[tokio::test]
+async fn a_record_that_is_silently_missing_is_missed() {
+    for kind in [COVERAGE, FINISHED] {
+        let (folder, memory) = folder(60).await;
+        tamper(folder.path(), kind, |db, key, _| {
+            drop(db.remove(key).unwrap())
+        });
+        let (disk, opened) = open(folder.path());
+        let disk = match kind {
+            FINISHED => {
+                assert_eq!(opened.revival, Revival::Kept);
+                assert!(matches!(disk.audit(), Err(Error::Stopped { .. })));
+                assert!(
+                    disk.failed()
+                        .await
+                        .contains("not those that were committed")
+                );
+                drop(disk);
+                open(folder.path()).0
+            }
+            _ => {
+                assert!(matches!(opened.revival, Revival::Refilled { .. }));
+                disk
+            }
+        };
+        assert_same(&disk, &memory);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_went_back_in_time_is_found_by_the_audit_in_the_background() {
+    let (folder, memory) = folder(60).await;
+    let older = std::cell::RefCell::new(None);
+    tamper(folder.path(), FINISHED, |_, key, value| {
+        *older.borrow_mut() = Some((key.to_vec(), value.to_vec()));
+    });
+    let (disk, _) = open(folder.path());
+    for number in 8..12 {
+        disk.commit(sample::commit(number)).await.unwrap();
+        memory.commit(sample::commit(number)).await.unwrap();
+    }
+    disk.close().unwrap();
+    tamper(folder.path(), FINISHED, |db, _, _| {
+        let (key, value) = older.take().unwrap();
+        assert_ne!(db.insert(key, value.clone()).unwrap().unwrap(), value);
+    });
+    let soon = Settings {
+        audit_after: Some(Duration::ZERO),
+        ..settings(folder.path())
+    };
+    let (disk, _) = Disk::open(soon).unwrap();
+    assert!(disk.failed().await.contains("not to be trusted"));
+    drop(disk);
+    assert_same(&open(folder.path()).0, &memory);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_stops_the_store_and_is_refilled() {
+    let (folder, memory) = folder(60).await;
+    tamper(folder.path(), FINISHED, |db, key, value| {
+        let mut value = value.to_vec();
+        value[9] ^= 1;
+        db.insert(key, value).unwrap();
+    });
+    let (disk, _) = open(folder.path());
+    let read = disk.scan(Tree::Run, b"", None, false, 100);
+    assert!(matches!(
+        read,
+        Err(Error::Record {
+            tree: Tree::Run,
+            ..
+        })
+    ));
+    assert!(matches!(
+        disk.commit(sample::commit(60)).await,
+        Err(Error::Stopped { .. })
+    ));
+    drop(disk);
+    let (disk, opened) = open(folder.path());
+    assert!(matches!(opened.revival, Revival::Refilled { .. }));
+    assert_same(&disk, &memory);
 }
 
 #[tokio::test]

@@ -124,7 +124,7 @@ async fn all_who_wait_in_a_batch_that_fails_are_told() {
     let folder = TempDir::new().unwrap();
     let (disk, _) = Disk::open_on(settings(folder.path()), Faulty::new(Call::Sync, 2)).unwrap();
     let commits = (0..50).map(|number| disk.commit(sample::commit(number)));
-    let answers = futures(commits).await;
+    let answers = together(commits).await;
     assert!(
         answers
             .iter()
@@ -137,24 +137,4 @@ async fn all_who_wait_in_a_batch_that_fails_are_told() {
     drop(disk);
     let (disk, _) = open(folder.path());
     assert!(acknowledged.is_none_or(|acknowledged| *acknowledged <= disk.position()));
-}
-
-async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut pinned: Vec<_> = all.map(Box::pin).collect();
-    let mut outputs: Vec<Option<F::Output>> = pinned.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (future, output) in pinned.iter_mut().zip(&mut outputs) {
-            if output.is_none()
-                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
-            {
-                *output = Some(ready);
-            }
-        }
-        match outputs.iter().all(Option::is_some) {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
-        }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
 }

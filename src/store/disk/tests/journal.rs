@@ -27,10 +27,7 @@ async fn a_journal_cut_anywhere_keeps_exactly_the_whole_frames() {
     for length in 0..bytes.len() as u64 {
         fs::write(&last, &bytes[..length as usize]).unwrap();
         let end = examine::end(&Shelf::open(last.parent().unwrap()).unwrap()).unwrap();
-        let kept = whole
-            .iter()
-            .filter(|(_, end, _)| *end <= length)
-            .next_back();
+        let kept = whole.iter().rfind(|(_, end, _)| *end <= length);
         let expected = kept.map_or(first - 1, |(_, _, event)| *event);
         assert_eq!(
             (end.verified, end.seen),

@@ -38,6 +38,19 @@ pub async fn commit(disk: &Disk, memory: &Memory, numbers: std::ops::Range<u64>)
     }
 }
 
+/// As [`commit`], many at once and in order: one `fdatasync` for all.
+pub async fn commit_together(disk: &Disk, memory: &Memory, numbers: std::ops::Range<u64>) {
+    let answers = together(
+        numbers
+            .clone()
+            .map(|number| disk.commit(sample::commit(number))),
+    );
+    for (number, answer) in numbers.zip(answers.await) {
+        let expected = memory.commit(sample::commit(number)).await.unwrap();
+        assert_eq!(answer.unwrap(), expected);
+    }
+}
+
 /// A closed folder that holds the sample's commits `0..commits`.
 pub async fn folder(commits: u64) -> (TempDir, Memory) {
     let folder = TempDir::new().unwrap();
@@ -81,7 +94,8 @@ pub fn assert_same(disk: &Disk, memory: &Memory) {
     assert_eq!(disk.position(), memory.position());
     let all = memory.events(None, 0, usize::MAX).unwrap();
     assert_eq!(disk.events(None, 0, usize::MAX).unwrap(), all);
-    for number in (0..all.len() as u64).step_by(4) {
+    let step = all.len() / 40 + 4;
+    for number in (0..all.len() as u64).step_by(step) {
         let run = sample::run(number);
         let of_run = memory.events(Some(&run), 0, usize::MAX).unwrap();
         assert_eq!(disk.events(Some(&run), 0, usize::MAX).unwrap(), of_run);
@@ -121,4 +135,25 @@ impl Dice {
         mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ mixed >> 31) % bound.max(1)
     }
+}
+
+/// Polls them in order, so that what they ask for is asked for in order.
+pub async fn together<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pinned: Vec<_> = all.map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = pinned.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in pinned.iter_mut().zip(&mut outputs) {
+            if output.is_none()
+                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *output = Some(ready);
+            }
+        }
+        match outputs.iter().all(Option::is_some) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
 }

@@ -87,10 +87,10 @@ fn assert_same_reads(disk: &Disk, memory: &Memory) {
                         Some(&[run.as_slice(), b"\0\0\0\0\x01"].concat()),
                     ] {
                         for limit in [1, 3, 100] {
-                            let ask =
-                                |store: &dyn Fn() -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>| {
-                                    store().unwrap()
-                                };
+                            let ask = |store: &dyn Fn() -> Result<
+                                Vec<crate::store::state::Record>,
+                                Error,
+                            >| { store().unwrap() };
                             let one = ask(&|| disk.scan(tree, prefix, after, backwards, limit));
                             let other = ask(&|| memory.scan(tree, prefix, after, backwards, limit));
                             assert_eq!(

@@ -1,0 +1,232 @@
+//! One rule, one test.
+
+use super::super::*;
+use super::{job, planned, start};
+use crate::schedule::Name;
+use chrono::TimeDelta;
+
+fn accepted(run: &mut Run, part: u32, id: u8) {
+    step(run, &Event::SubmitStarted { part, attempt: 1 }, start()).expect("started");
+    let job = job(id, JobStatus::Submitted);
+    step(
+        run,
+        &Event::SubmitAccepted {
+            part,
+            attempt: 1,
+            job,
+        },
+        start(),
+    )
+    .expect("accepted");
+}
+
+/// Law 4: an unanswered create is settled only by time and two whole lists.
+#[test]
+fn a_new_create_needs_the_settle_time_and_two_lists() {
+    let mut run = planned();
+    step(
+        &mut run,
+        &Event::SubmitStarted {
+            part: 1,
+            attempt: 1,
+        },
+        start(),
+    )
+    .expect("started");
+    let failure = CreateFailure::Unanswered(Fault::new(FaultClass::Unanswered, "reset"));
+    let event = Event::SubmitFailed {
+        part: 1,
+        attempt: 1,
+        failure,
+    };
+    step(&mut run, &event, start()).expect("unanswered");
+    let look = |run: &mut Run, seconds: i64| {
+        let asked_at = start() + TimeDelta::seconds(seconds);
+        let event = Event::JobNotFound {
+            part: 1,
+            attempt: 1,
+            asked_at,
+        };
+        step(run, &event, asked_at).expect("looked");
+        run.parts[&1].state.as_str().to_owned()
+    };
+    assert_eq!(look(&mut run, 1), "unanswered");
+    assert_eq!(look(&mut run, 30), "unanswered");
+    assert_eq!(
+        look(&mut run, 59),
+        "unanswered",
+        "two lists, but before the settle time"
+    );
+    assert_eq!(look(&mut run, 60), "resting");
+    assert_eq!(run.parts[&1].next_attempt(), 2);
+}
+
+#[test]
+fn a_create_that_was_never_sent_keeps_its_address() {
+    let mut run = planned();
+    step(
+        &mut run,
+        &Event::SubmitStarted {
+            part: 1,
+            attempt: 1,
+        },
+        start(),
+    )
+    .expect("started");
+    let failure = CreateFailure::Unsent(Fault::new(FaultClass::Unreachable, "no route"));
+    step(
+        &mut run,
+        &Event::SubmitFailed {
+            part: 1,
+            attempt: 1,
+            failure,
+        },
+        start(),
+    )
+    .expect("unsent");
+    assert_eq!(run.parts[&1].next_attempt(), 1);
+    assert_eq!(run.reason.as_deref(), Some("not reachable: no route"));
+}
+
+#[test]
+fn a_callback_in_any_state_decides_nothing() {
+    let mut run = planned();
+    accepted(&mut run, 1, 1);
+    let heard = Event::CallbackHeard {
+        part: 1,
+        attempt: 1,
+        count: 1,
+    };
+    step(&mut run, &heard, start()).expect("heard");
+    assert_eq!(run.parts[&1].state.as_str(), "exporting");
+    let part = &run.parts[&1];
+    assert_eq!(next_part(&run, part, None, start()), NextPart::Check);
+    let recently = Some(start() - TimeDelta::seconds(1));
+    assert_eq!(
+        next_part(&run, part, recently, start()),
+        NextPart::WaitUntil(start() + TimeDelta::seconds(4)),
+        "at most one read per attempt per five seconds"
+    );
+}
+
+#[test]
+fn an_early_callback_is_kept_until_the_job_is_known() {
+    let mut run = planned();
+    step(
+        &mut run,
+        &Event::SubmitStarted {
+            part: 1,
+            attempt: 1,
+        },
+        start(),
+    )
+    .expect("started");
+    step(
+        &mut run,
+        &Event::CallbackHeard {
+            part: 1,
+            attempt: 1,
+            count: 1,
+        },
+        start(),
+    )
+    .expect("heard");
+    let job = job(1, JobStatus::Submitted);
+    step(
+        &mut run,
+        &Event::SubmitAccepted {
+            part: 1,
+            attempt: 1,
+            job,
+        },
+        start(),
+    )
+    .expect("accepted");
+    assert_eq!(
+        next_part(&run, &run.parts[&1], None, start()),
+        NextPart::Check
+    );
+}
+
+#[test]
+fn the_vendors_words_are_kept_verbatim() {
+    let mut run = planned();
+    accepted(&mut run, 1, 1);
+    let event = Event::JobChecked {
+        part: 1,
+        attempt: 1,
+        job: job(1, JobStatus::Failed),
+        by: LearnedBy::Callback,
+        asked_at: start(),
+    };
+    step(&mut run, &event, start()).expect("checked");
+    let attempt = &run.parts[&1].attempts[0];
+    assert_eq!(attempt.error.as_deref(), Some("words of the vendor"));
+    assert_eq!(attempt.learned_by, Some(LearnedBy::Callback));
+}
+
+#[test]
+fn cancelling_a_run_orders_its_jobs_to_be_cancelled() {
+    let mut run = planned();
+    accepted(&mut run, 1, 1);
+    step(
+        &mut run,
+        &Event::SubmitStarted {
+            part: 2,
+            attempt: 1,
+        },
+        start(),
+    )
+    .expect("started");
+    let cancelled = Event::CancelledByOperator {
+        reason: "cancelled by test".into(),
+    };
+    step(&mut run, &cancelled, start()).expect("cancelled");
+    assert!(
+        !settled(&run),
+        "a cancel is to be sent and a create is still under way"
+    );
+    assert_eq!(cancels(&run).count(), 1);
+    let job = job(2, JobStatus::Submitted);
+    step(
+        &mut run,
+        &Event::SubmitAccepted {
+            part: 2,
+            attempt: 1,
+            job,
+        },
+        start(),
+    )
+    .expect("late");
+    assert_eq!(
+        cancels(&run).count(),
+        2,
+        "the job of the late answer is cancelled too"
+    );
+}
+
+#[test]
+fn ids_print_and_parse_and_nothing_else_parses() {
+    let name = Name::parse("owned-daily").expect("a name");
+    let run = RunId::of_fire(&name, start());
+    assert_eq!(run.as_str(), "owned-daily.20261123T120000Z");
+    let id = AttemptId {
+        run,
+        part: 3,
+        number: 12,
+    };
+    assert_eq!(id.to_string(), "owned-daily.20261123T120000Z.p3.a12");
+    assert_eq!(id.to_string().parse(), Ok(id));
+    for wrong in [
+        "",
+        "x",
+        "owned-daily",
+        "owned-daily.",
+        "owned-daily.20261123T120000Z.p03.a1",
+        "owned-daily.20261123T120000Z.p3.a+1",
+        "owned-daily.2026/../x.p1.a1",
+        "Owned.2026.p1.a1",
+    ] {
+        assert!(wrong.parse::<AttemptId>().is_err(), "{wrong}");
+    }
+}
