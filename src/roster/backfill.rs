@@ -51,9 +51,10 @@ impl Roster {
             .zip(1_u32..)
             .map(|(group, number)| self.backfill_run(&schedule, wanted, group, number, at, now))
             .collect();
-        if mode == Mode::Dry {
-            let runs = runs.into_iter().map(with_parts).collect();
-            return Ok(Answer::Backfill { runs, left });
+        let shown = runs.iter().cloned().map(with_parts).collect();
+        let answer = Answer::Backfill { runs: shown, left };
+        if mode == Mode::Dry || runs.is_empty() {
+            return Ok(answer);
         }
         let cells: u64 = runs
             .iter()
@@ -65,10 +66,10 @@ impl Roster {
             "runs": runs.len(), "property_days": cells, "left": left,
         });
         self.note_schedule(name, body, turn);
-        for run in &runs {
-            self.adopt_new(run.clone(), turn);
+        for run in runs {
+            self.adopt_new(run, turn);
         }
-        Ok(Answer::Backfill { runs, left })
+        Ok(answer)
     }
 
     fn backfill_run(
@@ -157,7 +158,7 @@ fn cells_of(group: &Group) -> u64 {
     group.properties.len() as u64 * u64::from(group.window.len())
 }
 
-/// The run as it would be cut, for a dry run.
+/// The run as it will be cut once it starts.
 fn with_parts(mut run: Run) -> Run {
     let parts = number(plan::parts(&run.properties, run.window, run.terms.chunk), 1);
     run.parts = parts.into_iter().map(|part| (part.number, part)).collect();
