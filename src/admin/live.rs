@@ -20,7 +20,7 @@ use tokio::sync::watch;
 pub struct Live<S, O> {
     store: Arc<S>,
     handle: Handle,
-    outside: O,
+    pub(super) outside: O,
     tally: Tally,
     began: DateTime<Utc>,
 }
@@ -36,11 +36,11 @@ impl<S: Store, O: Outside> Live<S, O> {
         }
     }
 
-    async fn ask(&self, command: Command) -> Result<Answer, Refusal> {
+    pub(super) async fn ask(&self, command: Command) -> Result<Answer, Refusal> {
         self.handle.ask(command).await.map_err(refusal)
     }
 
-    async fn snapshot(&self) -> Result<Snapshot, Refusal> {
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, Refusal> {
         match self.ask(Command::Snapshot).await? {
             Answer::Snapshot(snapshot) => Ok(*snapshot),
             _ => Err(unexpected()),
@@ -48,7 +48,7 @@ impl<S: Store, O: Outside> Live<S, O> {
     }
 
     /// A read of the store, off the runtime's threads.
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&S) -> Result<T, store::Error> + Send + 'static,
     ) -> Result<T, Refusal> {
@@ -96,11 +96,11 @@ fn refusal(asked: Asked) -> Refusal {
     }
 }
 
-fn unexpected() -> Refusal {
+pub(super) fn unexpected() -> Refusal {
     Refusal::unavailable("the engine gave another kind of answer")
 }
 
-fn mode(intent: Intent) -> Mode {
+pub(super) fn mode(intent: Intent) -> Mode {
     match intent {
         Intent::Perform => Mode::Act,
         Intent::DryRun => Mode::Dry,

@@ -5,6 +5,7 @@
 
 mod access;
 pub mod client;
+mod complete;
 mod daemon;
 mod events;
 mod health;
@@ -23,9 +24,10 @@ mod tally;
 pub mod view;
 
 pub use access::Access;
+pub use complete::{BackfillOrder, Completeness, Subject};
 pub use daemon::{Actor, Daemon, EventFilter, Intent, RunFilter};
 pub use live::Live;
-pub use outside::{NotReloaded, Outside, Vitals};
+pub use outside::{LandedFile, NotReloaded, Outside, Vitals};
 pub use refusal::Refusal;
 pub use routes::router;
 pub use server::{Peer, serve_tcp, serve_unix};

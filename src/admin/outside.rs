@@ -1,8 +1,10 @@
 //! What the admin side shows and does beside the engine: the composition root knows it.
 
-use super::view::{Callbacks, ConfigHealth, Credential, Fault, LandingHealth};
+use super::view::{Callbacks, ConfigHealth, Credential, Fault, File, JobOfFile, LandingHealth};
 use crate::engine::Asked;
 use crate::roster::{Declared, Mode};
+use crate::schedule::{Name, Window};
+use chrono::{DateTime, Utc};
 use std::future::Future;
 use std::time::Duration;
 
@@ -35,12 +37,31 @@ pub trait Outside: Send + Sync + 'static {
     /// Where the configuration lies, and how its last reload went.
     fn config(&self) -> ConfigHealth;
 
+    /// What the manifest of a partition says; `None` if it was never published.
+    ///
+    /// # Errors
+    /// In words, if the manifest cannot be read.
+    fn landed_file(&self, schedule: &Name, key: &str) -> Result<Option<LandedFile>, String>;
+
     /// Takes the schedules as they are on disk now, all or none, and reads credentials again.
     fn reload(
         &self,
         by: String,
         mode: Mode,
     ) -> impl Future<Output = Result<Declared, NotReloaded>> + Send;
+}
+
+/// A landed file as its manifest tells of it.
+#[derive(Clone, Debug)]
+pub struct LandedFile {
+    /// That last changed it.
+    pub run: String,
+    /// Without rows there is none.
+    pub file: Option<File>,
+    /// The days asked for in it.
+    pub window: Window,
+    pub landed_at: DateTime<Utc>,
+    pub jobs: Vec<JobOfFile>,
 }
 
 /// Why a reload changed nothing.

@@ -69,7 +69,7 @@ pub fn detail(whole: &Run, events: Vec<view::Event>) -> view::RunDetail {
     detail
 }
 
-fn part(part: &Part, property_ids: &[i64]) -> view::Part {
+pub fn part(part: &Part, property_ids: &[i64]) -> view::Part {
     let attempts = part.attempts.iter().map(|attempt| view::Attempt {
         number: attempt.number,
         job_id: attempt.job_id.clone(),
@@ -104,7 +104,7 @@ fn file(file: &PublishedFile) -> view::File {
     }
 }
 
-fn check(check: &Check) -> view::CheckResult {
+pub fn check(check: &Check) -> view::CheckResult {
     let status = match check.status {
         CheckStatus::Pass => "pass",
         CheckStatus::Warn => "warn",

@@ -4,7 +4,9 @@ use super::view::{
     ActRequest, Acted, Code, PauseRequest, Ready, RunDetail, RunState, Runs, Schedules,
     TriggerRequest, Triggered,
 };
-use super::{Access, Daemon, Intent, Peer, Refusal, RunFilter, access, events, page};
+use super::{
+    Access, Completeness, Daemon, Intent, Peer, Refusal, RunFilter, access, complete, events, page,
+};
 use crate::run::RunId;
 use crate::schedule::{Name, Window};
 use axum::extract::rejection::QueryRejection;
@@ -32,8 +34,12 @@ const RUNS_MAX: usize = 1000;
 const REASON_MAX: usize = 500;
 
 /// All routes of the admin side over `daemon`; `stop` ends the event streams.
-pub fn router<D: Daemon>(daemon: Arc<D>, access: Access, stop: CancellationToken) -> Router {
-    Router::new()
+pub fn router<D: Daemon + Completeness>(
+    daemon: Arc<D>,
+    access: Access,
+    stop: CancellationToken,
+) -> Router {
+    let router = Router::new()
         .route("/", get(page::show::<D>))
         .route("/style.css", get(page::style))
         .route("/-/healthy", get(healthy))
@@ -49,7 +55,8 @@ pub fn router<D: Daemon>(daemon: Arc<D>, access: Access, stop: CancellationToken
         .route("/api/v1/runs/{run}", get(show_run::<D>))
         .route("/api/v1/runs/{run}/cancel", post(cancel::<D>))
         .route("/api/v1/runs/{run}/retry", post(retry::<D>))
-        .route("/api/v1/events", get(events::events::<D>))
+        .route("/api/v1/events", get(events::events::<D>));
+    complete::with_routes(router)
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -58,7 +65,7 @@ pub fn router<D: Daemon>(daemon: Arc<D>, access: Access, stop: CancellationToken
         .with_state(daemon)
 }
 
-type Answer<T> = Result<Json<T>, Refusal>;
+pub(super) type Answer<T> = Result<Json<T>, Refusal>;
 
 async fn unknown_path() -> Refusal {
     Refusal::new(
@@ -227,7 +234,7 @@ async fn retry<D: Daemon>(
     Ok(Json(Acted::on_run("retry", after, body.0.dry_run)))
 }
 
-fn intent(dry_run: bool) -> Intent {
+pub(super) fn intent(dry_run: bool) -> Intent {
     if dry_run {
         Intent::DryRun
     } else {
@@ -250,7 +257,7 @@ fn parse_state(text: &str) -> Result<RunState, Refusal> {
     })
 }
 
-fn parse_window(from: NaiveDate, to: NaiveDate) -> Result<Window, Refusal> {
+pub(super) fn parse_window(from: NaiveDate, to: NaiveDate) -> Result<Window, Refusal> {
     Window::new(from, to).ok_or_else(|| Refusal::usage("`to` lies before `from`"))
 }
 
@@ -260,7 +267,7 @@ fn clip(text: &str) -> String {
 }
 
 /// A JSON body, or none where every field may be absent.
-struct Body<T>(T);
+pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refusal;

@@ -1,17 +1,21 @@
 //! The command line: argv → verb → exit code. One file a verb.
 
+mod backfill;
 mod cancel;
 mod check;
 mod completions;
 mod console;
+mod coverage;
 mod demo;
 mod events;
 mod exit;
+mod freshness;
 mod init;
 mod man;
 mod pause;
 mod places;
 mod plan;
+mod properties;
 mod reload;
 mod render;
 mod resume;
@@ -26,6 +30,7 @@ mod status;
 mod trigger;
 mod verify;
 mod wait;
+mod why;
 
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -77,11 +82,16 @@ enum Verb {
     Show(show::Args),
     Events(events::Args),
     Trigger(trigger::Args),
+    Backfill(backfill::Args),
     Cancel(cancel::Args),
     Retry(retry::Args),
     Pause(pause::Args),
     Resume(resume::Args),
     Reload(reload::Args),
+    Coverage(coverage::Args),
+    Freshness(freshness::Args),
+    Properties(properties::Args),
+    Why(why::Args),
     Verify(verify::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -174,6 +184,11 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Show(args) => asker()?.block_on(show::perform(args, context)),
         Verb::Events(args) => asker()?.block_on(events::perform(args, context)),
         Verb::Trigger(args) => asker()?.block_on(trigger::perform(args, context)),
+        Verb::Backfill(args) => asker()?.block_on(backfill::perform(args, context)),
+        Verb::Coverage(args) => asker()?.block_on(coverage::perform(args, context)),
+        Verb::Freshness(args) => asker()?.block_on(freshness::perform(args, context)),
+        Verb::Properties(args) => asker()?.block_on(properties::perform(args, context)),
+        Verb::Why(args) => asker()?.block_on(why::perform(args, context)),
         Verb::Cancel(args) => asker()?.block_on(cancel::perform(args, context)),
         Verb::Retry(args) => asker()?.block_on(retry::perform(args, context)),
         Verb::Pause(args) => asker()?.block_on(pause::perform(args, context)),

@@ -1,11 +1,15 @@
 //! The admin side over a started daemon: its socket, its listener, and what it is told of the rest.
 
 use super::{Daemon, Error, Parts, ReloadError};
-use crate::admin::{self, Access, Bound, Live, NotReloaded, Outside, Tally, Vitals, view};
+use crate::admin::{
+    self, Access, Bound, LandedFile, Live, NotReloaded, Outside, Tally, Vitals, view,
+};
 use crate::apartmentiq::CredentialKind;
 use crate::callback::Outcome;
 use crate::config;
+use crate::landing::Manifest;
 use crate::roster::{Declared, Mode};
+use crate::schedule::{Name, Window};
 use crate::store::Store;
 use secrecy::SecretString;
 use std::io;
@@ -126,6 +130,12 @@ impl<S: Store> Outside for Parts<S> {
         }
     }
 
+    fn landed_file(&self, schedule: &Name, key: &str) -> Result<Option<LandedFile>, String> {
+        let manifest = self.landing.manifest(schedule, key);
+        let manifest = manifest.map_err(|fault| fault.message)?;
+        Ok(manifest.map(|manifest| landed_file(&manifest)))
+    }
+
     async fn reload(&self, by: String, mode: Mode) -> Result<Declared, NotReloaded> {
         let reloaded = self.reloader.reload(by, mode).await;
         reloaded.map_err(|error| match error {
@@ -159,6 +169,34 @@ impl<S: Store> Parts<S> {
             expires_at: state.expires_at,
             refused: state.refused,
         }
+    }
+}
+
+fn landed_file(manifest: &Manifest) -> LandedFile {
+    let file = &manifest.file;
+    let there = file.path.clone().zip(file.sha256.clone());
+    let jobs = manifest.jobs.iter().map(|job| view::JobOfFile {
+        job_id: job.job_id.clone(),
+        properties: job.properties as u64,
+        from: job.from,
+        to: job.to,
+        sha256: job.sha256.clone(),
+    });
+    LandedFile {
+        run: manifest.run.to_string(),
+        file: there.map(|(path, sha256)| view::File {
+            path,
+            bytes: file.bytes,
+            sha256,
+            rows: file.rows,
+            generation: manifest.generation,
+        }),
+        window: Window {
+            from: manifest.dates.from,
+            to: manifest.dates.to,
+        },
+        landed_at: manifest.landed_at,
+        jobs: jobs.collect(),
     }
 }
 

@@ -178,6 +178,11 @@ impl Landing {
         blocking(move || publish::publish(&disk, &order)).await
     }
 
+    /// The manifest of a schedule's partition; `None` if it was never published.
+    pub fn manifest(&self, schedule: &Name, key: &str) -> Result<Option<Manifest>, Fault> {
+        Manifest::load(self.inner.disk.root(), schedule, key)
+    }
+
     /// Bytes that can still be written below the landing folder.
     pub fn free_bytes(&self) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(&self.inner.settings.root)?;

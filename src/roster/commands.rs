@@ -1,7 +1,9 @@
 //! What an operator asks for.
 
 use super::fires::window_of;
-use super::{Answer, Command, Mode, OpenRun, Paused, Refusal, Roster, ScheduleNow, Snapshot, Turn};
+use super::{
+    Answer, Command, Exclusion, Mode, OpenRun, Paused, Refusal, Roster, ScheduleNow, Snapshot, Turn,
+};
 use crate::run::{Event, Run, RunId, RunState, Trigger};
 use crate::schedule::{Name, Overlap, Schedule, Window};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -58,11 +60,30 @@ impl Roster {
                 }
                 Ok(Answer::Done)
             }
+            Command::Coverage { schedule, window } => self.coverage(&schedule, window, now),
+            Command::Backfill { wanted, by, mode } => self.backfill(&wanted, &by, mode, now, turn),
+            Command::Exclude {
+                property,
+                reason,
+                by,
+                mode,
+            } => {
+                let since = now;
+                let exclusion = Exclusion { reason, by, since };
+                self.exclude(property, exclusion, mode, turn)
+            }
+            Command::Include { property, by, mode } => self.include(property, &by, mode, turn),
+            Command::Properties => Ok(Answer::Properties(self.properties())),
+            Command::Cell {
+                schedule,
+                property,
+                day,
+            } => self.cell(&schedule, property, day, now),
             Command::Snapshot => Ok(Answer::Snapshot(Box::new(self.snapshot(now)))),
         }
     }
 
-    fn declared(&self, name: &Name) -> Result<Arc<Schedule>, Refusal> {
+    pub(super) fn declared(&self, name: &Name) -> Result<Arc<Schedule>, Refusal> {
         self.schedules
             .get(name)
             .map(|known| Arc::clone(&known.schedule))
@@ -79,10 +100,7 @@ impl Roster {
         turn: &mut Turn,
     ) -> Result<Answer, Refusal> {
         let schedule = self.declared(name)?;
-        if let Some(paused) = self.marks.get(name).and_then(|mark| mark.paused.as_ref()) {
-            let message = format!("`{name}` is paused: {}", paused.reason);
-            return Err(Refusal::Conflict { message, run: None });
-        }
+        self.refuse_if_paused(name)?;
         let window = window.unwrap_or_else(|| window_of(&schedule, now));
         self.may_trigger(&schedule, window)?;
         let id = self.manual_id(name, now);
@@ -101,6 +119,17 @@ impl Roster {
         self.note(&id, json!({"event": "triggered", "by": by}), turn);
         self.adopt_new(run.clone(), turn);
         Ok(Answer::Run(Box::new(run)))
+    }
+
+    pub(super) fn refuse_if_paused(&self, name: &Name) -> Result<(), Refusal> {
+        let paused = self.marks.get(name).and_then(|mark| mark.paused.as_ref());
+        match paused {
+            Some(paused) => Err(Refusal::Conflict {
+                message: format!("`{name}` is paused: {}", paused.reason),
+                run: None,
+            }),
+            None => Ok(()),
+        }
     }
 
     fn may_trigger(&self, schedule: &Schedule, window: Window) -> Result<(), Refusal> {
@@ -138,11 +167,16 @@ impl Roster {
 
     /// Two triggers never share an id, though they come in the same millisecond or the clock steps back.
     fn manual_id(&mut self, name: &Name, now: DateTime<Utc>) -> RunId {
+        let at = self.manual_instant(now);
+        RunId::of_trigger(name, at)
+    }
+
+    pub(super) fn manual_instant(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
         let at = self
             .last_manual
             .map_or(now, |last| now.max(last + TimeDelta::milliseconds(1)));
         self.last_manual = Some(at);
-        RunId::of_trigger(name, at)
+        at
     }
 
     fn cancel(

@@ -220,7 +220,11 @@ impl Roster {
         now: DateTime<Utc>,
     ) -> Run {
         let (properties, source) = match &schedule.properties {
-            Properties::Listed(list) => (list.iter().map(|property| property.id).collect(), None),
+            Properties::Listed(list) => {
+                let ids = list.iter().map(|property| property.id);
+                let wanted = ids.filter(|id| !self.excluded.contains_key(id));
+                (wanted.collect(), None)
+            }
             Properties::CompSets { ids, subjects_only } => (
                 Vec::new(),
                 Some(Source::CompSets {
@@ -271,6 +275,7 @@ impl Roster {
             checks: Vec::new(),
             cells: crate::run::Cells::default(),
             missing: Vec::new(),
+            batch: None,
             parts: std::collections::BTreeMap::new(),
             properties,
         }

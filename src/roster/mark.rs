@@ -23,6 +23,9 @@ pub struct Mark {
     /// The latest day that is landed for every property of its run.
     #[serde(default)]
     pub data_through: Option<NaiveDate>,
+    /// Name of the list of properties that the vendor gave last, where it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster: Option<String>,
     /// Its files were seen to have no date column, so that its parts are one day long.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_day_parts: bool,
@@ -63,6 +66,7 @@ impl Mark {
             last_ended: None,
             last_landed: None,
             data_through: None,
+            roster: None,
             one_day_parts: false,
             skips: 0,
         }

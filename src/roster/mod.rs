@@ -4,9 +4,13 @@
 //! whom to answer after that, which errands to start after that. [`Roster::poll_deadline`] says when
 //! it wants to be asked again though nothing came in.
 
+mod backfill;
+mod cells;
 mod commands;
 mod declare;
 mod dispatch;
+mod due;
+mod exclusions;
 mod fires;
 mod inflight;
 mod listing;
@@ -24,9 +28,12 @@ mod runs;
 mod tests;
 mod turn;
 
+pub use backfill::Backfill;
+pub use cells::Coverage;
+pub use exclusions::{Exclusion, PropertyNow};
 pub use mark::{Ended, Landed, Mark, Paused};
 pub use roster::{Limits, Loaded, Roster};
 pub use turn::{
-    Answer, Command, Declared, Effect, Entry, Input, Listed, Mode, OpenRun, Refusal, Report, Saved,
-    ScheduleNow, Snapshot, Ticket, Turn,
+    Answer, CellNow, Command, Declared, Effect, Entry, Input, Listed, Mode, OpenRun, Refusal,
+    Report, Saved, ScheduleNow, Snapshot, Ticket, Turn,
 };

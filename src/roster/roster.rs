@@ -2,7 +2,8 @@
 
 use super::inflight::Inflight;
 use super::queues::Queues;
-use super::{Entry, Input, Mark, Mode, Saved, Turn};
+use super::{Entry, Exclusion, Input, Mark, Mode, Saved, Turn};
+use crate::coverage::Ledger;
 use crate::run::{
     CreateFailure, Event, Fault, FaultClass, Ignored, PartNumber, PartState, Run, RunId, settled,
     step,
@@ -32,6 +33,10 @@ pub struct Loaded {
     pub marks: BTreeMap<Name, Mark>,
     /// Runs with work left, with their parts and properties.
     pub open: Vec<Run>,
+    pub ledgers: BTreeMap<Name, Ledger>,
+    /// Properties as the vendor listed them last, of schedules that ask it.
+    pub rosters: BTreeMap<Name, Arc<Vec<i64>>>,
+    pub excluded: BTreeMap<i64, Exclusion>,
 }
 
 /// A schedule as declared, and what is remembered of it.
@@ -68,6 +73,9 @@ pub struct Roster {
     pub(super) hold: Option<Hold>,
     pub(super) second_jobs: u64,
     pub(super) last_manual: Option<DateTime<Utc>>,
+    pub(super) ledgers: BTreeMap<Name, Ledger>,
+    pub(super) rosters: BTreeMap<Name, Arc<Vec<i64>>>,
+    pub(super) excluded: BTreeMap<i64, Exclusion>,
     /// Nothing new is begun: the daemon stops.
     stopping: bool,
     dirty: Dirty,
@@ -80,6 +88,7 @@ struct Dirty {
     parts: BTreeSet<(RunId, PartNumber)>,
     marks: BTreeSet<Name>,
     new: BTreeSet<RunId>,
+    cells: BTreeSet<(Name, i64)>,
 }
 
 impl Roster {
@@ -106,6 +115,9 @@ impl Roster {
             hold: None,
             second_jobs: 0,
             last_manual: None,
+            ledgers: loaded.ledgers,
+            rosters: loaded.rosters,
+            excluded: loaded.excluded,
             stopping: false,
             dirty: Dirty::default(),
         };
@@ -227,6 +239,7 @@ impl Roster {
             .parts
             .extend(touched.parts.into_iter().map(|part| (id.clone(), part)));
         if became_terminal {
+            self.fold_cells(id, event);
             self.run_ended(id, now, turn);
         }
         Ok(())
@@ -280,6 +293,14 @@ impl Roster {
         self.dirty.marks.insert(name.clone());
     }
 
+    /// These properties' lines changed.
+    pub(super) fn touch_cells(&mut self, name: &Name, properties: Vec<i64>) {
+        let cells = properties.into_iter();
+        self.dirty
+            .cells
+            .extend(cells.map(|property| (name.clone(), property)));
+    }
+
     pub(super) fn is_dirty(&self) -> BTreeSet<RunId> {
         self.dirty.runs.clone()
     }
@@ -315,6 +336,16 @@ impl Roster {
                 turn.saved.push(Saved::Closed(id));
             } else if new {
                 turn.saved.push(Saved::Opened(id));
+            }
+        }
+        for (schedule, property) in dirty.cells {
+            let ledger = self.ledgers.get(&schedule);
+            if let Some(line) = ledger.and_then(|ledger| ledger.line(property)) {
+                turn.saved.push(Saved::Coverage {
+                    schedule,
+                    property,
+                    line: line.clone(),
+                });
             }
         }
         for name in dirty.marks {

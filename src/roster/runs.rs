@@ -1,7 +1,8 @@
 //! Runs that are due by time, take their turn, or have ended.
 
 use super::{Ended, Landed, Roster, Turn, plan};
-use crate::run::{Event, Part, Run, RunId, RunState};
+use crate::run::{Event, Part, Run, RunId, RunState, Trigger};
+use crate::schedule::Overlap;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ impl Roster {
         let candidates: Vec<RunId> = self
             .runs
             .values()
-            .filter(|run| run.state == RunState::Queued)
+            .filter(|run| run.state == RunState::Queued && run.trigger != Trigger::Backfill)
             .filter(|run| self.may_start(run))
             .map(|run| run.id.clone())
             .collect();
@@ -49,16 +50,15 @@ impl Roster {
                 let _ = self.apply(&id, &Event::Started, now, turn);
             }
         }
+        self.start_backfills(now, turn);
     }
 
     fn may_start(&self, run: &Run) -> bool {
-        use crate::run::Trigger;
-        use crate::schedule::Overlap;
         let allow = self
             .schedules
             .get(&run.schedule)
             .is_some_and(|known| known.schedule.overlap == Overlap::Allow);
-        if allow && run.trigger != Trigger::Backfill {
+        if allow {
             return true;
         }
         let rank = |other: &Run| (other.created_at, other.nominal_at);
@@ -73,6 +73,9 @@ impl Roster {
         if run.state != RunState::Resolving || run.terms.source.is_some() {
             return;
         }
+        if run.batch.is_some() {
+            return self.plan_backfill(id, now, turn);
+        }
         let event = planned(run, Arc::clone(&run.properties));
         let _ = self.apply(id, &event, now, turn);
     }
@@ -82,14 +85,18 @@ impl Roster {
         let Some(run) = self.runs.get(id) else { return };
         let run = run.clone();
         if let Some(mark) = self.marks.get_mut(&run.schedule) {
-            mark.last_ended = Some(Ended {
-                run: run.id.clone(),
-                state: run.state,
-                reason: run.reason.clone(),
-                at: now,
-            });
-            mark.skips = 0;
-            if run.state == RunState::Landed {
+            // How old days fare says nothing about how the schedule does.
+            let fresh = run.trigger != Trigger::Backfill;
+            if fresh {
+                mark.last_ended = Some(Ended {
+                    run: run.id.clone(),
+                    state: run.state,
+                    reason: run.reason.clone(),
+                    at: now,
+                });
+                mark.skips = 0;
+            }
+            if run.state == RunState::Landed && fresh {
                 mark.last_landed = Some(Landed {
                     run: run.id.clone(),
                     at: now,

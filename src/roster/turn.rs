@@ -1,12 +1,13 @@
 //! What goes into a turn and what comes out of it.
 
-use super::Mark;
+use super::{Backfill, Coverage, Exclusion, Mark, PropertyNow};
+use crate::coverage::{CellState, Line};
 use crate::run::{
     Artifact, AttemptId, CreateFailure, Fault, JobSeen, Part, Published, PublishedFile, Run, RunId,
     Source,
 };
 use crate::schedule::{Format, Name, Report as ReportKind, Schedule, Window};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -114,6 +115,35 @@ pub enum Command {
         by: String,
         mode: Mode,
     },
+    /// How complete a schedule's data is, within `window` or since it began.
+    Coverage {
+        schedule: Name,
+        window: Option<Window>,
+    },
+    Backfill {
+        wanted: Backfill,
+        by: String,
+        mode: Mode,
+    },
+    /// New runs leave the property out.
+    Exclude {
+        property: i64,
+        reason: String,
+        by: String,
+        mode: Mode,
+    },
+    Include {
+        property: i64,
+        by: String,
+        mode: Mode,
+    },
+    Properties,
+    /// What is known of one cell: its state, and whether a fire asked for it.
+    Cell {
+        schedule: Name,
+        property: i64,
+        day: NaiveDate,
+    },
     CredentialChanged,
     Snapshot,
 }
@@ -124,7 +154,26 @@ pub enum Answer {
     Run(Box<Run>),
     Declared(Declared),
     Snapshot(Box<Snapshot>),
+    Coverage(Box<Coverage>),
+    /// The runs made, newest days first, and the cells that are left for another backfill.
+    Backfill {
+        runs: Vec<Run>,
+        left: u64,
+    },
+    Properties(Vec<PropertyNow>),
+    Cell(Box<CellNow>),
     Done,
+}
+
+/// One cell as the roster knows it.
+#[derive(Clone, Debug)]
+pub struct CellNow {
+    pub state: CellState,
+    /// The schedule exports this property.
+    pub declared: bool,
+    pub excluded: Option<Exclusion>,
+    /// The next fire that will export the day, if one will.
+    pub next: Option<DateTime<Utc>>,
 }
 
 /// What a reload changed.
@@ -178,6 +227,14 @@ pub enum Saved {
         hash: String,
         ids: Arc<Vec<i64>>,
     },
+    /// All that is known of one property's days.
+    Coverage {
+        schedule: Name,
+        property: i64,
+        line: Line,
+    },
+    /// An operator's decision; `None`: taken back.
+    Exclusion(i64, Option<Exclusion>),
 }
 
 /// An errand: whole, repeatable (save `SubmitJob`), reporting once.

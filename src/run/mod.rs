@@ -31,5 +31,5 @@ pub use id::{AttemptId, IdFault, PartNumber, RunId};
 pub use job::{JobSeen, JobStatus};
 pub use next::{Next, NextPart, cancels, next, next_part, settled};
 pub use part::{Attempt, AttemptState, Cancelling, LearnedBy, Part, PartState};
-pub use run::{Cells, Run, RunState, Source, Terms, Trigger};
+pub use run::{Batch, Cells, Run, RunState, Source, Terms, Trigger};
 pub use step::{Ignored, Touched, step};

@@ -104,6 +104,24 @@ pub struct Cells {
     pub missing: u64,
 }
 
+/// A run's place in the backfill that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Batch {
+    /// From 1, newest days first: runs start in this order.
+    pub number: u32,
+    /// Runs of its schedule's backfills that may be active beside it, itself included.
+    pub max_active: u32,
+}
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch {
+            number: 1,
+            max_active: 1,
+        }
+    }
+}
+
 /// A run with its parts. Parts and properties are stored as records of their own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -131,6 +149,9 @@ pub struct Run {
     pub cells: Cells,
     /// Absent cells, at most [`Run::MISSING_MAX`] spans; all of them are in the manifests.
     pub missing: Vec<CellSpan>,
+    /// For a run of a backfill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
     /// What it published; stored as records of their own.
     #[serde(skip)]
     pub files: Vec<PublishedFile>,

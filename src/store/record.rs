@@ -1,7 +1,8 @@
 //! The typed forms of what is stored. Frozen: a golden test fails when one of them changes.
 
 use super::{Change, Commit, Entry, Error, Key, Store, Tree};
-use crate::roster::{Loaded, Mark, Saved, Turn};
+use crate::coverage::{Ledger, Line};
+use crate::roster::{Exclusion, Loaded, Mark, Saved, Turn};
 use crate::run::{Part, PublishedFile, Run, RunId};
 use crate::schedule::Name;
 use chrono::{DateTime, Utc};
@@ -14,6 +15,8 @@ use std::sync::Arc;
 const IDS_A_CHUNK: usize = 2_000;
 /// Published files in one record, some 250 bytes each.
 const FILES_A_CHUNK: usize = 100;
+/// What the keys of operators' exclusions begin with.
+const EXCLUDED: &str = "excluded";
 /// Records read at once.
 const PAGE: usize = 1_000;
 
@@ -59,6 +62,27 @@ fn changes_of(saved: &Saved) -> Vec<Change> {
             }]
         }
         Saved::Mark(name, mark) => vec![put(Tree::Schedule, name.as_str().into(), mark)],
+        Saved::Coverage {
+            schedule,
+            property,
+            line,
+        } => vec![put(
+            Tree::Coverage,
+            by_property(schedule.as_str(), *property),
+            line,
+        )],
+        Saved::Exclusion(property, decision) => {
+            let key = by_property(EXCLUDED, *property);
+            vec![match decision {
+                Some(exclusion) => put(Tree::Setting, key, exclusion),
+                None => Change::Delete {
+                    key: Key {
+                        tree: Tree::Setting,
+                        key,
+                    },
+                },
+            }]
+        }
         Saved::Roster { hash, ids } => ids
             .chunks(IDS_A_CHUNK)
             .zip(0_u32..)
@@ -81,6 +105,23 @@ fn numbered(prefix: &str, number: u32) -> Vec<u8> {
     key.push(0);
     key.extend(number.to_be_bytes());
     key
+}
+
+/// Properties sort as numbers do: big-endian, with the sign flipped.
+fn by_property(prefix: &str, property: i64) -> Vec<u8> {
+    let mut key = prefix.as_bytes().to_vec();
+    key.push(0);
+    key.extend((property ^ i64::MIN).to_be_bytes());
+    key
+}
+
+/// What a key of [`by_property`] was made of.
+fn property_of(tree: Tree, key: &[u8]) -> Result<(&[u8], i64), Error> {
+    let parsed = key
+        .split_last_chunk::<8>()
+        .and_then(|(prefix, number)| Some((prefix.strip_suffix(&[0])?, number)));
+    let (prefix, number) = parsed.ok_or_else(|| bad(tree, &"its key holds no property"))?;
+    Ok((prefix, i64::from_be_bytes(*number) ^ i64::MIN))
 }
 
 fn part_key(run: &RunId, number: u32) -> Vec<u8> {
@@ -120,7 +161,50 @@ pub fn load(store: &impl Store) -> Result<Loaded, Error> {
             }
         }
     }
-    Ok(Loaded { marks, open })
+    let rosters = rosters(store, &marks)?;
+    Ok(Loaded {
+        marks,
+        open,
+        ledgers: ledgers(store)?,
+        rosters,
+        excluded: excluded(store)?,
+    })
+}
+
+fn rosters(
+    store: &impl Store,
+    marks: &BTreeMap<Name, Mark>,
+) -> Result<BTreeMap<Name, Arc<Vec<i64>>>, Error> {
+    let named = marks
+        .iter()
+        .filter_map(|(name, mark)| Some((name, mark.roster.as_ref()?)));
+    named
+        .map(|(name, hash)| Ok((name.clone(), Arc::new(roster(store, hash)?))))
+        .collect()
+}
+
+fn ledgers(store: &impl Store) -> Result<BTreeMap<Name, Ledger>, Error> {
+    let mut ledgers: BTreeMap<Name, Ledger> = BTreeMap::new();
+    each(store, Tree::Coverage, b"", |key, value| {
+        let (schedule, property) = property_of(Tree::Coverage, key)?;
+        let schedule = text(Tree::Coverage, schedule)?;
+        let name = Name::parse(&schedule).map_err(|fault| bad(Tree::Coverage, &fault))?;
+        let line = decode::<Line>(Tree::Coverage, value)?;
+        ledgers.entry(name).or_default().insert(property, line);
+        Ok(())
+    })?;
+    Ok(ledgers)
+}
+
+fn excluded(store: &impl Store) -> Result<BTreeMap<i64, Exclusion>, Error> {
+    let mut excluded = BTreeMap::new();
+    let prefix = [EXCLUDED.as_bytes(), &[0]].concat();
+    each(store, Tree::Setting, &prefix, |key, value| {
+        let (_, property) = property_of(Tree::Setting, key)?;
+        excluded.insert(property, decode::<Exclusion>(Tree::Setting, value)?);
+        Ok(())
+    })?;
+    Ok(excluded)
 }
 
 /// A run with its parts and properties.

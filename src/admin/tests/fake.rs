@@ -40,7 +40,7 @@ impl Fake {
         self.position.send_replace(sequence);
     }
 
-    fn note(&self, asked: String) {
+    pub fn note(&self, asked: String) {
         self.asked.lock().unwrap().push(asked);
     }
 }

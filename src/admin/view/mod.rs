@@ -2,6 +2,7 @@
 //!
 //! Fields are only ever added; a change of meaning is a new `schema` number. Instants are RFC 3339.
 
+mod complete;
 mod error;
 mod event;
 mod plan;
@@ -9,6 +10,10 @@ mod request;
 mod run;
 mod status;
 
+pub use complete::{
+    Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, JobOfFile,
+    Properties, Property, Why,
+};
 pub use error::{Code, Error, ErrorDocument, Problem};
 pub use event::{Event, Events};
 pub use plan::{Check, Coverage, CoverageCells, Fault, Fire, MissingSpan, Plan};

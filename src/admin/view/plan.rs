@@ -56,7 +56,7 @@ pub struct CoverageCells {
     pub not_due: u64,
 }
 
-/// Days of one property, inclusive, that are not landed.
+/// Days of one property, inclusive, that are missing or failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingSpan {
     pub property: i64,

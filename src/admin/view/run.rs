@@ -164,7 +164,22 @@ pub struct Triggered {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Backfill {
     pub schema: String,
+    /// Newest days first.
     pub runs: Vec<Run>,
+    /// Cells that the runs ask for.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub property_days: u64,
+    /// Cells that lack as well, but are too many runs for one backfill.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub left: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Runs {
@@ -197,6 +212,11 @@ impl Triggered {
 impl Backfill {
     pub fn new(runs: Vec<Run>) -> Backfill {
         let schema = "aptiqd.backfill/1".to_owned();
-        Backfill { schema, runs }
+        Backfill {
+            schema,
+            runs,
+            property_days: 0,
+            left: 0,
+        }
     }
 }

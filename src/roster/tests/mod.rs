@@ -1,5 +1,7 @@
 //! The roster against a hostile vendor in virtual time, and its rules one by one.
 
+mod backfill;
+mod cells;
 mod laws;
 mod rules;
 mod vendor;

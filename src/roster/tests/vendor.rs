@@ -3,10 +3,10 @@
 use super::world::{Coming, Job, World};
 use crate::roster::{Effect, Listed, Report};
 use crate::run::{
-    Artifact, AttemptId, CreateFailure, Fault, FaultClass, JobSeen, JobStatus, Published, Run,
-    Verdict,
+    Artifact, AttemptId, CellSpan, CreateFailure, Fault, FaultClass, JobSeen, JobStatus, Published,
+    Run, Verdict,
 };
-use crate::schedule::{Format, Report as Kind};
+use crate::schedule::{Format, Report as Kind, Window};
 use chrono::TimeDelta;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ impl World {
                 property_ids,
                 ..
             } => {
+                self.note_resubmission(&attempt, window, &property_ids);
                 *self.submits.entry(attempt.clone()).or_default() += 1;
                 self.create(attempt, window, property_ids);
             }
@@ -187,6 +188,24 @@ impl World {
             .collect()
     }
 
+    /// Cells that a backfill asks for although they have landed.
+    fn note_resubmission(&mut self, attempt: &AttemptId, window: Window, properties: &[i64]) {
+        if !attempt.run.as_str().contains(".b") {
+            return;
+        }
+        let ledger = self
+            .kept
+            .ledgers
+            .iter()
+            .find(|(name, _)| name.as_str() == attempt.run.schedule());
+        let landed = properties.iter().filter(|property| {
+            ledger
+                .and_then(|(_, ledger)| ledger.line(**property))
+                .is_some_and(|line| line.has_landed(window))
+        });
+        self.landed_again += landed.count();
+    }
+
     fn list(&mut self) -> Listed {
         let jobs = self
             .seen()
@@ -208,6 +227,22 @@ impl World {
         } else {
             *self.published.entry(run.id.clone()).or_default() += 1;
             let whole = run.live_parts().all(|part| part.artifact.is_some());
+            let cells = |delivered: bool| {
+                let parts = run
+                    .live_parts()
+                    .filter(move |part| part.artifact.is_some() == delivered);
+                let spans = parts.flat_map(|part| {
+                    let window = part.window;
+                    part.properties(&run.properties)
+                        .iter()
+                        .map(move |&property| CellSpan {
+                            property,
+                            from: window.from,
+                            to: window.to,
+                        })
+                });
+                spans.collect::<Vec<_>>()
+            };
             Ok(Box::new(Published {
                 verdict: if whole {
                     Verdict::Landed
@@ -219,9 +254,9 @@ impl World {
                 rows: 1,
                 bytes: 10,
                 checks: Vec::new(),
-                landed: Vec::new(),
+                landed: cells(true),
                 empty: Vec::new(),
-                missing: Vec::new(),
+                missing: cells(false),
             }))
         };
         self.later(

@@ -2,8 +2,9 @@
 //!
 //! The store keeps what a turn saved, so that a crash is: drop the roster, load it again from there.
 
+use crate::coverage::Ledger;
 use crate::roster::{
-    Answer, Command, Input, Limits, Loaded, Mark, Mode, Report, Roster, Saved, Turn,
+    Answer, Command, Exclusion, Input, Limits, Loaded, Mark, Mode, Report, Roster, Saved, Turn,
 };
 use crate::run::{AttemptId, JobSeen, JobStatus, Part, Run, RunId, RunState};
 use crate::schedule::{
@@ -76,6 +77,8 @@ pub struct Kept {
     pub open: BTreeSet<RunId>,
     pub marks: BTreeMap<Name, Mark>,
     pub rosters: BTreeMap<String, std::sync::Arc<Vec<i64>>>,
+    pub ledgers: BTreeMap<Name, Ledger>,
+    pub excluded: BTreeMap<i64, Exclusion>,
 }
 
 pub struct World {
@@ -97,6 +100,8 @@ pub struct World {
     pub crashes: u32,
     pub checks_of: BTreeMap<AttemptId, Vec<DateTime<Utc>>>,
     pub lists: u32,
+    /// Properties that a backfill submitted although all their days had landed.
+    pub landed_again: usize,
     /// The vendor's files cannot be split by day.
     pub no_date_column: bool,
 }
@@ -202,6 +207,7 @@ impl World {
             crashes: 0,
             checks_of: BTreeMap::new(),
             lists: 0,
+            landed_again: 0,
             no_date_column: false,
         };
         world.carry_out(turn);
@@ -284,6 +290,17 @@ impl World {
         let loaded = Loaded {
             marks: self.kept.marks.clone(),
             open,
+            ledgers: self.kept.ledgers.clone(),
+            rosters: self
+                .kept
+                .marks
+                .iter()
+                .filter_map(|(name, mark)| {
+                    let ids = self.kept.rosters.get(mark.roster.as_ref()?)?;
+                    Some((name.clone(), ids.clone()))
+                })
+                .collect(),
+            excluded: self.kept.excluded.clone(),
         };
         let (roster, turn) = Roster::load(
             self.limits.clone(),
@@ -362,6 +379,19 @@ impl Kept {
             Saved::Closed(run) => drop(self.open.remove(&run)),
             Saved::Mark(name, mark) => drop(self.marks.insert(name, *mark)),
             Saved::Roster { hash, ids } => drop(self.rosters.insert(hash, ids)),
+            Saved::Coverage {
+                schedule,
+                property,
+                line,
+            } => self
+                .ledgers
+                .entry(schedule)
+                .or_default()
+                .insert(property, line),
+            Saved::Exclusion(property, Some(decision)) => {
+                self.excluded.insert(property, decision);
+            }
+            Saved::Exclusion(property, None) => drop(self.excluded.remove(&property)),
         }
     }
 

@@ -71,6 +71,7 @@ fn run() -> Run {
         checks: Vec::new(),
         cells: Cells::default(),
         missing: Vec::new(),
+        batch: None,
         files: Vec::new(),
         parts: BTreeMap::new(),
         properties: Arc::default(),

@@ -1,0 +1,181 @@
+//! Completeness out of the running engine.
+
+use super::super::live::{mode, unexpected};
+use super::super::outside::Outside;
+use super::super::{Actor, Intent, Live, Refusal, present, view};
+use super::{BackfillOrder, Completeness, Subject};
+use crate::roster::{Answer, Backfill, Command, Exclusion, PropertyNow, ScheduleNow};
+use crate::run::Run;
+use crate::schedule::{Name, Window};
+use crate::store::Store;
+use chrono::{DateTime, Utc};
+
+impl<S: Store, O: Outside> Completeness for Live<S, O> {
+    async fn coverage(
+        &self,
+        schedule: Name,
+        window: Option<Window>,
+    ) -> Result<view::Coverage, Refusal> {
+        let command = Command::Coverage {
+            schedule: schedule.clone(),
+            window,
+        };
+        let Answer::Coverage(coverage) = self.ask(command).await? else {
+            return Err(unexpected());
+        };
+        let tally = coverage.tally;
+        let missing = coverage.missing.iter().map(|span| view::MissingSpan {
+            property: span.property,
+            from: span.from,
+            to: span.to,
+        });
+        Ok(view::Coverage {
+            schema: "aptiqd.coverage/1".to_owned(),
+            schedule: schedule.to_string(),
+            from: coverage.window.from,
+            to: coverage.window.to,
+            cells: view::CoverageCells {
+                landed: tally.landed,
+                empty: tally.empty,
+                missing: tally.missing,
+                failed: tally.failed,
+                excluded: tally.excluded,
+                not_due: tally.not_due,
+            },
+            missing: missing.collect(),
+        })
+    }
+
+    async fn freshness(&self) -> Result<view::Freshness, Refusal> {
+        let snapshot = self.snapshot().await?;
+        let schedules = snapshot.schedules.iter();
+        let mut ages: Vec<view::Age> = schedules.filter_map(|now| age(now, snapshot.at)).collect();
+        ages.sort_by(|a, b| (a.level, &a.schedule).cmp(&(b.level, &b.schedule)));
+        Ok(view::Freshness::new(ages))
+    }
+
+    async fn backfill(
+        &self,
+        order: BackfillOrder,
+        actor: Actor,
+        intent: Intent,
+    ) -> Result<view::Backfill, Refusal> {
+        let command = Command::Backfill {
+            wanted: Backfill {
+                schedule: order.schedule,
+                window: order.window,
+                only: order.only,
+                max_active: order.max_active,
+            },
+            by: actor.label(),
+            mode: mode(intent),
+        };
+        let Answer::Backfill { runs, left } = self.ask(command).await? else {
+            return Err(unexpected());
+        };
+        let cells = |run: &Run| u64::from(run.property_count) * u64::from(run.window.len());
+        let shown = runs.iter().map(present::whole_run);
+        let mut backfill = view::Backfill::new(shown.collect());
+        backfill.property_days = runs.iter().map(cells).sum();
+        backfill.left = left;
+        Ok(backfill)
+    }
+
+    async fn properties(&self) -> Result<view::Properties, Refusal> {
+        self.properties_after(Command::Properties).await
+    }
+
+    async fn exclude(
+        &self,
+        property: i64,
+        reason: String,
+        actor: Actor,
+        intent: Intent,
+    ) -> Result<view::Properties, Refusal> {
+        let command = Command::Exclude {
+            property,
+            reason,
+            by: actor.label(),
+            mode: mode(intent),
+        };
+        self.properties_after(command).await
+    }
+
+    async fn include(
+        &self,
+        property: i64,
+        actor: Actor,
+        intent: Intent,
+    ) -> Result<view::Properties, Refusal> {
+        let command = Command::Include {
+            property,
+            by: actor.label(),
+            mode: mode(intent),
+        };
+        self.properties_after(command).await
+    }
+
+    async fn why(&self, subject: Subject) -> Result<view::Why, Refusal> {
+        match subject {
+            Subject::Path(path) => self.why_path(&path).await,
+            Subject::Cell {
+                schedule,
+                property,
+                date,
+            } => self.why_cell(schedule, property, date).await,
+        }
+    }
+}
+
+impl<S: Store, O: Outside> Live<S, O> {
+    async fn properties_after(&self, command: Command) -> Result<view::Properties, Refusal> {
+        let Answer::Properties(properties) = self.ask(command).await? else {
+            return Err(unexpected());
+        };
+        let shown = properties.into_iter().map(property).collect();
+        Ok(view::Properties::new(shown))
+    }
+}
+
+fn property(now: PropertyNow) -> view::Property {
+    view::Property {
+        id: now.id,
+        name: now.name,
+        schedules: now.schedules.into_iter().map(String::from).collect(),
+        excluded: now.excluded.map(exclusion),
+    }
+}
+
+pub(super) fn exclusion(exclusion: Exclusion) -> view::Exclusion {
+    view::Exclusion {
+        reason: exclusion.reason,
+        by: exclusion.by,
+        since: exclusion.since,
+    }
+}
+
+/// Only schedules that say how old their data may be, and that are enabled, have an age.
+fn age(now: &ScheduleNow, at: DateTime<Utc>) -> Option<view::Age> {
+    let (schedule, mark) = (&now.schedule, &now.mark);
+    let freshness = schedule.freshness.filter(|_| schedule.enabled)?;
+    let last_success = mark.last_landed.as_ref().map(|landed| landed.at);
+    let since = last_success.unwrap_or(mark.first_seen);
+    let age = (at - since).to_std().unwrap_or_default();
+    let level = if age > freshness.error_after {
+        view::Level::Error
+    } else if age > freshness.warn_after {
+        view::Level::Warn
+    } else {
+        view::Level::Ok
+    };
+    Some(view::Age {
+        schedule: schedule.name.to_string(),
+        level,
+        since,
+        age_seconds: age.as_secs(),
+        warn_after_seconds: freshness.warn_after.as_secs(),
+        error_after_seconds: freshness.error_after.as_secs(),
+        last_success,
+        data_through: mark.data_through,
+    })
+}

@@ -1,0 +1,373 @@
+//! `why`: the way back from a file or a cell to the decision it came from.
+
+use super::super::live::unexpected;
+use super::super::outside::{LandedFile, Outside};
+use super::super::view::{self, Code};
+use super::super::{Live, Refusal, present};
+use super::live::exclusion;
+use crate::coverage::CellState;
+use crate::roster::{Answer, CellNow, Command};
+use crate::run::{Part, PartState, Run, RunId, RunState};
+use crate::schedule::{Name, Partition, Window};
+use crate::store::{Error, Store, Tree, record};
+use chrono::{Datelike, Days, NaiveDate};
+
+/// Runs looked through, newest first, for the one that brought a cell.
+const LOOKED_MAX: usize = 100_000;
+/// Index entries read at a time.
+const PAGE: usize = 512;
+
+/// What a path names below the landing folder.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Partition { schedule: Name, key: String },
+    Raw { run: RunId, part: u32 },
+}
+
+impl<S: Store, O: Outside> Live<S, O> {
+    pub(super) async fn why_path(&self, path: &str) -> Result<view::Why, Refusal> {
+        match place(path).ok_or_else(|| unknown_file(path))? {
+            Place::Partition { schedule, key } => {
+                let landed = self.landed_file(&schedule, &key)?;
+                let landed = landed.ok_or_else(|| unknown_file(path))?;
+                self.why_file(&schedule, landed).await
+            }
+            Place::Raw { run, part } => {
+                let wanted = run.clone();
+                let read = self.read(move |store| record::run(store, wanted.as_str()));
+                let run = read.await?.ok_or_else(|| unknown_file(path))?;
+                let delivered = run.parts.get(&part).and_then(|part| part.artifact.as_ref());
+                let artifact = delivered.ok_or_else(|| unknown_file(path))?;
+                let mut why = view::Why::new(run.schedule.as_str());
+                why.path = Some(artifact.path.clone());
+                why.state = "delivered".to_owned();
+                why.because = format!("part {part} of {} was delivered so", run.id);
+                tell_run(&mut why, &run, |other| other.number == part);
+                Ok(why)
+            }
+        }
+    }
+
+    async fn why_file(&self, schedule: &Name, landed: LandedFile) -> Result<view::Why, Refusal> {
+        let mut why = view::Why::new(schedule.as_str());
+        why.state = "landed".to_owned();
+        why.because = format!("{} landed it", landed.run);
+        why.mend = None;
+        let run = match landed.run.parse::<RunId>() {
+            Ok(id) => {
+                self.read(move |store| record::run(store, id.as_str()))
+                    .await?
+            }
+            Err(_) => None,
+        };
+        if let Some(run) = &run {
+            let days = landed.window;
+            tell_run(&mut why, run, |part| part.window.overlaps(days));
+        } else {
+            why.because = format!(
+                "{} landed it; the store does not know it any more",
+                landed.run
+            );
+        }
+        tell_file(&mut why, landed);
+        why.path = why.file.as_ref().map(|file| file.path.clone());
+        Ok(why)
+    }
+
+    fn landed_file(&self, schedule: &Name, key: &str) -> Result<Option<LandedFile>, Refusal> {
+        self.outside
+            .landed_file(schedule, key)
+            .map_err(Refusal::unavailable)
+    }
+
+    pub(super) async fn why_cell(
+        &self,
+        schedule: Name,
+        property: i64,
+        date: NaiveDate,
+    ) -> Result<view::Why, Refusal> {
+        let command = Command::Cell {
+            schedule: schedule.clone(),
+            property,
+            day: date,
+        };
+        let Answer::Cell(cell) = self.ask(command).await? else {
+            return Err(unexpected());
+        };
+        let mut why = view::Why::new(schedule.as_str());
+        why.property = Some(property);
+        why.date = Some(date);
+        why.state = cell.state.as_str().to_owned();
+        why.next_fire = cell.next;
+        why.excluded = cell.excluded.clone().map(exclusion);
+        let (name, state) = (schedule.clone(), cell.state);
+        let run = self
+            .read(move |store| run_of_cell(store, &name, property, date, state))
+            .await?;
+        if let Some(run) = &run {
+            let holds = |part: &Part| {
+                part.window.contains(date)
+                    && part
+                        .properties(&run.properties)
+                        .binary_search(&property)
+                        .is_ok()
+            };
+            tell_run(&mut why, run, holds);
+            if cell.state == CellState::Landed
+                && let Some(landed) = self.landed_file(&schedule, &key(run, date))?
+            {
+                tell_file(&mut why, landed);
+            }
+        }
+        (why.because, why.mend) = verdict(&schedule, property, date, &cell, run.as_ref());
+        Ok(why)
+    }
+}
+
+fn tell_run(why: &mut view::Why, run: &Run, concerns: impl Fn(&Part) -> bool) {
+    let concerned = run.live_parts().filter(|part| concerns(part));
+    for part in concerned {
+        let ids = part.properties(&run.properties);
+        why.parts.push(present::part(part, ids));
+        for attempt in &part.attempts {
+            why.callbacks
+                .extend(attempt.heard_at.map(|at| view::CallbackHeard {
+                    part: part.number,
+                    attempt: attempt.number,
+                    at,
+                }));
+        }
+    }
+    why.checks = run.checks.iter().map(present::check).collect();
+    why.run = Some(present::whole_run(run));
+}
+
+fn tell_file(why: &mut view::Why, landed: LandedFile) {
+    why.landed_at = Some(landed.landed_at);
+    why.file = landed.file;
+    why.jobs = landed.jobs;
+}
+
+/// The newest run that asked for the cell; of a landed cell, the newest that brought it; failing
+/// both, the newest skip that would have asked for the day.
+fn run_of_cell<S: Store>(
+    store: &S,
+    schedule: &Name,
+    property: i64,
+    date: NaiveDate,
+    state: CellState,
+) -> Result<Option<Run>, Error> {
+    let mut after: Option<Vec<u8>> = None;
+    let mut looked = 0;
+    let mut skipped = None;
+    while looked < LOOKED_MAX {
+        let page = store.scan(Tree::Recent, b"", after.as_deref(), true, PAGE)?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(last.clone());
+        looked += page.len();
+        let ids = page
+            .iter()
+            .filter_map(|(key, _)| std::str::from_utf8(key.get(8..)?).ok());
+        let prefix = format!("{schedule}.");
+        for id in ids.filter(|id| id.starts_with(&prefix)) {
+            let alone = record::run_alone(store, id)?;
+            let Some(run) = alone.filter(|run| run.window.contains(date)) else {
+                continue;
+            };
+            if run.state == RunState::Skipped {
+                skipped.get_or_insert(run);
+                continue;
+            }
+            let Some(run) = record::run(store, id)? else {
+                continue;
+            };
+            if asked_for(&run, property, date, state) {
+                return Ok(Some(run));
+            }
+        }
+    }
+    Ok(skipped)
+}
+
+fn asked_for(run: &Run, property: i64, date: NaiveDate, state: CellState) -> bool {
+    if run.properties.binary_search(&property).is_err() {
+        return false;
+    }
+    let brought = |part: &Part| {
+        part.state == PartState::Fetched
+            && part.window.contains(date)
+            && part
+                .properties(&run.properties)
+                .binary_search(&property)
+                .is_ok()
+    };
+    match state {
+        CellState::Landed => {
+            matches!(run.state, RunState::Landed | RunState::Incomplete)
+                && run.live_parts().any(brought)
+        }
+        _ => true,
+    }
+}
+
+/// The key of the file that holds a day of the run.
+fn key(run: &Run, date: NaiveDate) -> String {
+    match run.terms.partition {
+        Partition::Date => format!("date={date}"),
+        Partition::Month => format!("month={}", date - Days::new(u64::from(date.day0()))),
+        Partition::Window => {
+            let Window { from, to } = run.window;
+            format!("window={from}_{to}")
+        }
+    }
+}
+
+/// Why the cell is as it is, and the command that mends it.
+fn verdict(
+    schedule: &Name,
+    property: i64,
+    date: NaiveDate,
+    cell: &CellNow,
+    run: Option<&Run>,
+) -> (String, Option<String>) {
+    let backfill =
+        |only: &str| format!("aptiqd backfill {schedule} --from {date} --to {date}{only}");
+    if let Some(excluded) = &cell.excluded
+        && cell.state == CellState::Excluded
+    {
+        let because = format!(
+            "{property} is excluded by {}: {}",
+            excluded.by, excluded.reason
+        );
+        return (
+            because,
+            Some(format!("aptiqd properties include {property}")),
+        );
+    }
+    if let Some(run) = run.filter(|run| !run.state.is_terminal()) {
+        let because = format!("{} is {} and will bring it", run.id, run.state.as_str());
+        return (because, Some(format!("aptiqd show {}", run.id)));
+    }
+    if !cell.declared && cell.state != CellState::Landed {
+        let because = format!("`{schedule}` does not export {property}");
+        let mend = format!("add it to properties in {schedule}.toml, then `aptiqd reload`");
+        return (because, Some(mend));
+    }
+    let reason = |run: &Run| {
+        run.reason
+            .clone()
+            .unwrap_or_else(|| run.state.as_str().to_owned())
+    };
+    match (cell.state, run) {
+        (CellState::Landed, Some(run)) => (format!("{} landed it", run.id), None),
+        (CellState::Landed, None) => {
+            let because = "it has landed; the store does not know the run any more";
+            (because.to_owned(), None)
+        }
+        (CellState::Empty, _) => {
+            let because = "ApartmentIQ delivered no row for it".to_owned();
+            (because, Some(backfill(" --only all")))
+        }
+        (CellState::Failed, Some(run)) => {
+            let because = format!("{} {}: {}", run.id, run.state.as_str(), reason(run));
+            (because, Some(format!("aptiqd retry {}", run.id)))
+        }
+        (CellState::Failed, None) => (
+            "its run failed".to_owned(),
+            Some(backfill(" --only failed")),
+        ),
+        (CellState::NotDue, _) => match cell.next {
+            Some(at) => (
+                format!("it is due with the fire of {}", at.to_rfc3339()),
+                None,
+            ),
+            None => ("it is not due yet".to_owned(), None),
+        },
+        (_, Some(run)) if run.state == RunState::Skipped => {
+            let because = format!("the fire that asks for it was skipped: {}", reason(run));
+            (because, Some(backfill("")))
+        }
+        (_, Some(run)) => {
+            let because = format!("{} {}: {}", run.id, run.state.as_str(), reason(run));
+            (because, Some(backfill("")))
+        }
+        (_, None) => {
+            let because = "no run has asked for it yet".to_owned();
+            (because, Some(backfill("")))
+        }
+    }
+}
+
+fn unknown_file(path: &str) -> Refusal {
+    let shown: String = path.chars().filter(|c| !c.is_control()).take(200).collect();
+    Refusal::new(
+        Code::NotFound,
+        format!("no landed file is known as {shown}"),
+        "a path ends in data/SCHEDULE/KEY/FILE or raw/SCHEDULE/RUN/FILE; `aptiqd show RUN` lists a run's",
+    )
+}
+
+/// Reads a path from its end, so that it may begin anywhere.
+fn place(path: &str) -> Option<Place> {
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
+    let last = |count: usize| parts.len().checked_sub(count).map(|at| &parts[at..]);
+    if let Some(["raw", _, run, file]) = last(4) {
+        let number = file.strip_prefix("part-")?.split('.').next()?;
+        let run = run.parse().ok()?;
+        return Some(Place::Raw {
+            run,
+            part: number.parse().ok()?,
+        });
+    }
+    let partition = |schedule: &str, key: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "=_-".contains(c);
+        let schedule = Name::parse(schedule).ok()?;
+        key.chars().all(plain).then(|| Place::Partition {
+            schedule,
+            key: key.to_owned(),
+        })
+    };
+    if let Some(["data", schedule, key, _]) = last(4) {
+        return partition(schedule, key);
+    }
+    match last(3) {
+        Some(["data", schedule, key]) => partition(schedule, key),
+        Some(["meta", schedule, file]) => partition(schedule, file.strip_suffix(".json")?),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_read_from_its_end() {
+        let expected = Place::Partition {
+            schedule: Name::parse("owned").unwrap(),
+            key: "date=2026-11-22".to_owned(),
+        };
+        for path in [
+            "data/owned/date=2026-11-22/owned.csv",
+            "/srv/data/x/data/owned/date=2026-11-22/owned.csv",
+            "./exports/data/owned/date=2026-11-22/",
+            "meta/owned/date=2026-11-22.json",
+        ] {
+            assert_eq!(place(path).as_ref(), Some(&expected), "{path}");
+        }
+        let raw = place("raw/owned/owned.20261122T183000Z/part-0012.csv");
+        assert!(matches!(raw, Some(Place::Raw { part: 12, .. })), "{raw:?}");
+        for path in [
+            "",
+            "owned.csv",
+            "data/../../etc/passwd",
+            "data/owned/../x",
+            "data/O/a/b",
+        ] {
+            assert_eq!(place(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! One schedule's cells.
+
+use super::{Fate, Line};
+use crate::run::CellSpan;
+use crate::schedule::Window;
+use std::collections::BTreeMap;
+
+/// Property × day cells of one schedule, as a line of intervals per property.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    lines: BTreeMap<i64, Line>,
+}
+
+impl Ledger {
+    /// A line as it was remembered.
+    pub fn insert(&mut self, property: i64, mut line: Line) {
+        line.shrink();
+        self.lines.insert(property, line);
+    }
+
+    pub fn line(&self, property: i64) -> Option<&Line> {
+        self.lines.get(&property)
+    }
+
+    /// Says that the cells of `span` met `fate`; `true` if that changed anything.
+    pub fn record(&mut self, span: CellSpan, fate: Fate) -> bool {
+        let line = self.lines.entry(span.property).or_default();
+        line.record(span.window(), fate)
+    }
+
+    /// The same, but only for cells of which nothing is known.
+    pub fn record_unknown(&mut self, span: CellSpan, fate: Fate) -> bool {
+        let line = self.lines.entry(span.property).or_default();
+        line.record_unknown(span.window(), fate)
+    }
+
+    /// Every property that was ever asked for, in order.
+    pub fn properties(&self) -> impl Iterator<Item = i64> + '_ {
+        self.lines.keys().copied()
+    }
+
+    /// From the first to the last day that was ever asked for.
+    pub fn extent(&self) -> Option<Window> {
+        let extents = self.lines.values().filter_map(Line::extent);
+        extents.reduce(Window::union)
+    }
+
+    /// Bytes it takes in memory, the map's own left out.
+    pub fn bytes(&self) -> usize {
+        self.lines
+            .values()
+            .map(|line| size_of::<i64>() + line.bytes())
+            .sum()
+    }
+}

@@ -1,0 +1,211 @@
+//! A backfill: gaps become runs, a few at a time, behind everything fresh.
+
+use super::cells::span;
+use super::due::fire_windows;
+use super::runs::{number, planned, roster_hash};
+use super::{Answer, Mode, Refusal, Roster, Saved, Turn, plan};
+use crate::coverage::{Group, Only, groups};
+use crate::run::{Batch, CellSpan, Event, Run, RunId, RunState, Trigger};
+use crate::schedule::{Name, Partition, Schedule, Window};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Runs that one backfill makes at most; what is left is the next one's.
+const RUNS_MAX: usize = 500;
+
+/// What an operator wants filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backfill {
+    pub schedule: Name,
+    pub window: Window,
+    pub only: Only,
+    /// Runs of the schedule's backfills that may be active at once; at least 1.
+    pub max_active: u32,
+}
+
+impl Roster {
+    pub(super) fn backfill(
+        &mut self,
+        wanted: &Backfill,
+        by: &str,
+        mode: Mode,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) -> Result<Answer, Refusal> {
+        let name = &wanted.schedule;
+        let schedule = self.declared(name)?;
+        self.refuse_if_paused(name)?;
+        let question = self.question(&schedule, Some(wanted.window), now);
+        let gaps = self.gaps(name, &question, wanted.only);
+        let mut groups = match schedule.partition {
+            Partition::Window => whole_windows(&schedule, &gaps, wanted.window, now),
+            Partition::Date | Partition::Month => groups(&gaps, schedule.chunk),
+        };
+        let left = groups.split_off(groups.len().min(RUNS_MAX));
+        let left = left.iter().map(cells_of).sum();
+        let at = self.manual_instant(now);
+        let runs: Vec<Run> = groups
+            .into_iter()
+            .zip(1_u32..)
+            .map(|(group, number)| self.backfill_run(&schedule, wanted, group, number, at, now))
+            .collect();
+        let shown = runs.iter().cloned().map(with_parts).collect();
+        let answer = Answer::Backfill { runs: shown, left };
+        if mode == Mode::Dry || runs.is_empty() {
+            return Ok(answer);
+        }
+        let cells: u64 = runs
+            .iter()
+            .map(|run| u64::from(run.property_count) * u64::from(run.window.len()))
+            .sum();
+        let body = json!({
+            "event": "backfill_asked", "by": by, "from": wanted.window.from,
+            "to": wanted.window.to, "only": wanted.only, "max_active": wanted.max_active,
+            "runs": runs.len(), "property_days": cells, "left": left,
+        });
+        self.note_schedule(name, body, turn);
+        for run in runs {
+            self.adopt_new(run, turn);
+        }
+        Ok(answer)
+    }
+
+    fn backfill_run(
+        &self,
+        schedule: &Schedule,
+        wanted: &Backfill,
+        group: Group,
+        number: u32,
+        at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Run {
+        let id = RunId::of_backfill(&schedule.name, at, number);
+        let mut run = self.new_run(schedule, id, Trigger::Backfill, now, group.window, now);
+        // The properties are known, whoever listed them.
+        run.terms.source = None;
+        run.roster = roster_hash(&group.properties);
+        run.property_count = u32::try_from(group.properties.len()).unwrap_or(u32::MAX);
+        run.properties = Arc::new(group.properties);
+        run.batch = Some(Batch {
+            number,
+            max_active: wanted.max_active.max(1),
+        });
+        run
+    }
+
+    /// Starts queued backfills, newest days first, as many as their limit leaves room for.
+    pub(super) fn start_backfills(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
+        let mut active: BTreeMap<Name, u32> = BTreeMap::new();
+        let mut queued = Vec::new();
+        for run in self.runs.values() {
+            match (run.trigger, run.state) {
+                (Trigger::Backfill, RunState::Queued) => {
+                    let batch = run.batch.unwrap_or_default();
+                    queued.push((run.created_at, batch, run.schedule.clone(), run.id.clone()));
+                }
+                (Trigger::Backfill, state) if !state.is_terminal() => {
+                    *active.entry(run.schedule.clone()).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+        queued.sort_unstable();
+        for (_, batch, schedule, id) in queued {
+            let active = active.entry(schedule).or_default();
+            if *active < batch.max_active && self.apply(&id, &Event::Started, now, turn).is_ok() {
+                *active += 1;
+            }
+        }
+    }
+
+    /// Cuts a backfill's run into parts. What has landed since it was asked for is left out.
+    pub(super) fn plan_backfill(&mut self, id: &RunId, now: DateTime<Utc>, turn: &mut Turn) {
+        let Some(run) = self.runs.get(id) else { return };
+        let ledger = self.ledgers.get(&run.schedule);
+        let landed = |property: &i64| {
+            let line = ledger.and_then(|ledger| ledger.line(*property));
+            line.is_some_and(|line| line.has_landed(run.window))
+        };
+        let open: Vec<i64> = run
+            .properties
+            .iter()
+            .filter(|property| !landed(property))
+            .copied()
+            .collect();
+        let event = match open.is_empty() {
+            true => Event::CancelledByOperator {
+                reason: "all its days have landed meanwhile".to_owned(),
+            },
+            false => planned(run, Arc::new(open)),
+        };
+        if let Event::Planned {
+            roster, properties, ..
+        } = &event
+            && *roster != run.roster
+        {
+            turn.saved.push(Saved::Roster {
+                hash: roster.clone(),
+                ids: Arc::clone(properties),
+            });
+        }
+        let _ = self.apply(id, &event, now, turn);
+    }
+}
+
+fn cells_of(group: &Group) -> u64 {
+    group.properties.len() as u64 * u64::from(group.window.len())
+}
+
+/// The run as it will be cut once it starts.
+fn with_parts(mut run: Run) -> Run {
+    let parts = number(plan::parts(&run.properties, run.window, run.terms.chunk), 1);
+    run.parts = parts.into_iter().map(|part| (part.number, part)).collect();
+    run
+}
+
+/// One file a window: a gap is filled by the window of the fire that asked for its days, for the
+/// properties that lack any of them, so that no day turns up in two files. Newest first.
+fn whole_windows(
+    schedule: &Schedule,
+    gaps: &[CellSpan],
+    wanted: Window,
+    now: DateTime<Utc>,
+) -> Vec<Group> {
+    let windows: BTreeSet<Window> = fire_windows(schedule, wanted.from, now)
+        .into_iter()
+        .collect();
+    let mut left: Vec<CellSpan> = gaps.to_vec();
+    let mut made = Vec::new();
+    for window in windows.into_iter().rev() {
+        let mut rest = Vec::new();
+        let mut properties = BTreeSet::new();
+        for gap in left {
+            if !gap.window().overlaps(window) {
+                rest.push(gap);
+                continue;
+            }
+            properties.insert(gap.property);
+            let before = window.from.pred_opt().map(|to| (gap.from, to));
+            let after = window.to.succ_opt().map(|from| (from, gap.to));
+            rest.extend(
+                [before, after]
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|(from, to)| Window::new(from, to))
+                    .map(|window| span(gap.property, window)),
+            );
+        }
+        left = rest;
+        if !properties.is_empty() {
+            made.push(Group {
+                window,
+                properties: properties.into_iter().collect(),
+            });
+        }
+    }
+    // Days that no fire asked for have no file to fit into.
+    made.extend(groups(&left, schedule.chunk));
+    made
+}

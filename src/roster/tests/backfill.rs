@@ -1,0 +1,274 @@
+//! The laws of a backfill: nothing landed is asked for again, fresh runs go first, a restart loses
+//! nothing, and asking often enough fills every gap.
+
+use super::cells::{coverage, name, window};
+use super::world::{Weather, World, schedule, start};
+use crate::coverage::Only;
+use crate::roster::{Answer, Backfill, Command, Mode, Refusal};
+use crate::run::{Run, RunState, Trigger};
+use crate::schedule::{Partition, Window, WindowRule};
+use chrono::TimeDelta;
+
+fn order(window: Window, only: Only, max_active: u32, mode: Mode) -> Command {
+    Command::Backfill {
+        wanted: Backfill {
+            schedule: name("daily"),
+            window,
+            only,
+            max_active,
+        },
+        by: "test".into(),
+        mode,
+    }
+}
+
+fn backfill(world: &mut World, window: Window, only: Only) -> Vec<Run> {
+    match world.command(order(window, only, 2, Mode::Act)) {
+        Ok(Answer::Backfill { runs, left: 0 }) => runs,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn september() -> Window {
+    window("2026-09-01", "2026-09-30")
+}
+
+fn active(world: &World) -> usize {
+    let backfills = world.kept.runs.values();
+    let active = |run: &&Run| {
+        run.trigger == Trigger::Backfill
+            && !run.state.is_terminal()
+            && run.state != RunState::Queued
+    };
+    backfills.filter(active).count()
+}
+
+#[test]
+fn gaps_become_runs_newest_first_and_at_most_so_many_at_once() {
+    let mut daily = schedule("daily", "30 1 1 1 *", 4);
+    daily.chunk.days = 5;
+    let mut world = World::new(1, Weather::default(), vec![daily]);
+    let runs = backfill(&mut world, september(), Only::Missing);
+    assert_eq!(runs.len(), 6);
+    assert!(runs.is_sorted_by(|a, b| a.window.to > b.window.to));
+    assert!(runs.iter().all(|run| run.trigger == Trigger::Backfill));
+    assert!(
+        runs[0].id.as_str().starts_with("daily.b2026"),
+        "{}",
+        runs[0].id
+    );
+    let mut most = 0;
+    for minute in 1..180 {
+        world.run_until(start() + TimeDelta::minutes(minute));
+        most = most.max(active(&world));
+    }
+    assert_eq!(most, 2);
+    assert_eq!(world.count(RunState::Landed), 6);
+    let starts: Vec<_> = runs
+        .iter()
+        .map(|run| world.run(&run.id).started_at)
+        .collect();
+    assert!(starts.is_sorted(), "the newest days come first: {starts:?}");
+    let seen = coverage(&mut world, "daily", Some(september()));
+    assert_eq!((seen.tally.landed, seen.missing.len()), (120, 0));
+    assert!(backfill(&mut world, september(), Only::All).is_empty());
+}
+
+#[test]
+fn what_an_open_run_brings_is_not_asked_for_again() {
+    let mut world = World::new(
+        1,
+        Weather::default(),
+        vec![schedule("daily", "30 1 1 1 *", 4)],
+    );
+    assert_eq!(backfill(&mut world, september(), Only::Missing).len(), 1);
+    assert!(backfill(&mut world, september(), Only::Missing).is_empty());
+    assert_eq!(
+        backfill(&mut world, window("2026-08-30", "2026-09-02"), Only::All).len(),
+        1
+    );
+}
+
+#[test]
+fn a_dry_run_shows_the_parts_and_does_nothing() {
+    let mut world = World::new(
+        1,
+        Weather::default(),
+        vec![schedule("daily", "30 1 1 1 *", 5)],
+    );
+    let dry = world.command(order(september(), Only::Missing, 2, Mode::Dry));
+    let Ok(Answer::Backfill { runs, .. }) = dry else {
+        panic!("{dry:?}")
+    };
+    assert_eq!((runs.len(), runs[0].parts.len()), (1, 3));
+    assert!(world.kept.runs.is_empty());
+    world.run_until(start() + TimeDelta::hours(2));
+    assert!(world.jobs.is_empty());
+}
+
+#[test]
+fn a_paused_or_unknown_schedule_is_refused() {
+    let mut world = World::new(
+        1,
+        Weather::default(),
+        vec![schedule("daily", "30 1 1 1 *", 5)],
+    );
+    let pause = Command::Pause {
+        schedule: name("daily"),
+        reason: "audit".into(),
+        by: "test".into(),
+        mode: Mode::Act,
+    };
+    world.command(pause).expect("paused");
+    let refused = world.command(order(september(), Only::Missing, 2, Mode::Act));
+    assert!(matches!(refused, Err(Refusal::Conflict { .. })));
+    world.schedules.clear();
+    let now = world.now;
+    world.restart_at(now);
+    let refused = world.command(order(september(), Only::Missing, 2, Mode::Act));
+    assert!(matches!(refused, Err(Refusal::NoSchedule(_))));
+}
+
+#[test]
+fn only_failed_leaves_missing_cells_alone() {
+    let mut world = World::new(
+        1,
+        Weather::default(),
+        vec![schedule("daily", "30 1 1 1 *", 4)],
+    );
+    world.weather.job_fails = 100;
+    let first = window("2026-09-01", "2026-09-03");
+    backfill(&mut world, first, Only::Missing);
+    world.run_until(start() + TimeDelta::hours(8));
+    world.weather.job_fails = 0;
+    assert_eq!(
+        coverage(&mut world, "daily", Some(september()))
+            .tally
+            .failed,
+        12
+    );
+    let runs = backfill(&mut world, september(), Only::Failed);
+    assert_eq!(
+        runs.iter().map(|run| run.window).collect::<Vec<_>>(),
+        [first]
+    );
+    let rest = backfill(&mut world, september(), Only::Missing);
+    assert_eq!(rest[0].window, window("2026-09-04", "2026-09-30"));
+}
+
+/// A fresh run that comes while a backfill holds every slot is served with the next free slots.
+#[test]
+fn fresh_runs_go_first() {
+    let mut daily = schedule("daily", "30 12 * * *", 60);
+    daily.chunk.properties = 1;
+    let mut world = World::new(3, Weather::default(), vec![daily]);
+    backfill(&mut world, september(), Only::Missing);
+    world.run_until(start() + TimeDelta::minutes(29));
+    let before = world.jobs.len();
+    assert!(before > 0 && active(&world) == 1);
+    world.run_until(start() + TimeDelta::hours(5));
+    let later = &world.jobs[before..];
+    let fresh = later
+        .iter()
+        .position(|job| !job.attempt.run.as_str().contains(".b"))
+        .expect("a fresh job");
+    // Slots that came free before the fire went to the backfill, none after it.
+    let at = later[fresh].seen.created_at.expect("an instant");
+    let mixed = later[fresh..fresh + 60]
+        .iter()
+        .any(|job| job.attempt.run.as_str().contains(".b"));
+    assert!(!mixed);
+    assert!(
+        at - (start() + TimeDelta::minutes(30)) < TimeDelta::minutes(16),
+        "{at}"
+    );
+}
+
+#[test]
+fn days_that_landed_meanwhile_are_left_out() {
+    let mut daily = schedule("daily", "30 1 1 1 *", 4);
+    daily.chunk.days = 5;
+    daily.overlap = crate::schedule::Overlap::Allow;
+    let mut world = World::new(1, Weather::default(), vec![daily]);
+    let asked = world.command(order(september(), Only::Missing, 1, Mode::Act));
+    let Ok(Answer::Backfill { runs, .. }) = asked else {
+        panic!("{asked:?}")
+    };
+    // The oldest days wait; a trigger brings them first.
+    let last = runs.last().expect("a run");
+    let trigger = Command::Trigger {
+        schedule: name("daily"),
+        window: Some(last.window),
+        by: "test".into(),
+        mode: Mode::Act,
+    };
+    world.command(trigger).expect("triggered");
+    world.run_until(start() + TimeDelta::hours(6));
+    let run = world.run(&last.id);
+    assert_eq!(run.state, RunState::Cancelled);
+    assert_eq!(
+        run.reason.as_deref(),
+        Some("all its days have landed meanwhile")
+    );
+    assert_eq!(world.landed_again, 0);
+    assert!(world.kept.open.is_empty());
+    assert_eq!(
+        coverage(&mut world, "daily", Some(september()))
+            .tally
+            .landed,
+        120
+    );
+}
+
+#[test]
+fn one_file_a_window_is_filled_by_whole_windows() {
+    let mut monthly = schedule("daily", "0 6 2 * *", 4);
+    monthly.partition = Partition::Window;
+    monthly.window = WindowRule::PreviousMonth;
+    let mut world = World::new(1, Weather::default(), vec![monthly]);
+    let runs = backfill(
+        &mut world,
+        window("2026-08-20", "2026-09-10"),
+        Only::Missing,
+    );
+    let windows: Vec<Window> = runs.iter().map(|run| run.window).collect();
+    assert_eq!(windows, [september(), window("2026-08-01", "2026-08-31")]);
+}
+
+/// In any weather, with crashes: asked for again and again it fills everything, and nothing that has
+/// landed is submitted again.
+#[test]
+fn backfills_converge() {
+    let mut crashes = 0;
+    for seed in 0..60 {
+        let mut daily = schedule("daily", "30 1 1 1 *", 6);
+        daily.chunk.days = 7;
+        let weather = Weather {
+            create_lost: 20,
+            job_fails: 60,
+            fetch_breaks: 30,
+            callback_lost: 50,
+            crash: 40,
+            ..Weather::default()
+        };
+        let mut world = World::new(seed, weather, vec![daily]);
+        for round in 1..=20 {
+            // An order is durable with its answer: what a crash takes is only what was not told.
+            backfill(&mut world, september(), Only::All);
+            let now = world.now;
+            world.restart_at(now);
+            world.run_until(start() + TimeDelta::days(round));
+            assert!(
+                world.kept.open.is_empty(),
+                "seed {seed}: {:?}",
+                world.kept.open
+            );
+            world.weather.job_fails = world.weather.job_fails.saturating_sub(10);
+        }
+        crashes += world.crashes;
+        let seen = coverage(&mut world, "daily", Some(september()));
+        assert_eq!(seen.tally.landed, 180, "seed {seed}: {seen:?}");
+        assert_eq!(world.landed_again, 0, "seed {seed}");
+    }
+    assert!(crashes > 0);
+}
