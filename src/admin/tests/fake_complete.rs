@@ -48,7 +48,12 @@ impl Completeness for Fake {
         Ok(Properties::new(Vec::new()))
     }
 
-    async fn include(&self, property: i64, _: Actor, intent: Intent) -> Result<Properties, Refusal> {
+    async fn include(
+        &self,
+        property: i64,
+        _: Actor,
+        intent: Intent,
+    ) -> Result<Properties, Refusal> {
         self.note(format!("include {property} {intent:?}"));
         Ok(Properties::new(Vec::new()))
     }

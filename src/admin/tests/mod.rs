@@ -1,6 +1,8 @@
 //! The admin side over real sockets.
 
+mod complete;
 mod fake;
+mod fake_complete;
 
 use super::client::{Client, Places};
 use super::view::{self, Code, Level, TriggerRequest};

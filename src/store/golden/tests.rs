@@ -3,7 +3,8 @@
 //! When one of these fails, old stores would not open: give the new field a default, or raise the
 //! format and migrate.
 
-use crate::roster::Mark;
+use crate::coverage::Line;
+use crate::roster::{Exclusion, Mark};
 use crate::run::{Part, PublishedFile, Run};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +31,23 @@ fn parts_keep_their_stored_form_in_every_state() {
 #[test]
 fn marks_keep_their_stored_form() {
     round_trip::<Mark>(include_str!("mark.json"));
+}
+
+#[test]
+fn lines_of_cells_keep_their_stored_form() {
+    round_trip::<Line>(include_str!("line.json"));
+}
+
+#[test]
+fn exclusions_keep_their_stored_form() {
+    round_trip::<Exclusion>(include_str!("exclusion.json"));
+}
+
+#[test]
+fn a_run_of_a_backfill_keeps_its_place() {
+    let mut written: Value = serde_json::from_str(include_str!("run.json")).expect("JSON");
+    written["batch"] = serde_json::json!({"number": 3, "max_active": 2});
+    round_trip::<Run>(&written.to_string());
 }
 
 #[test]
