@@ -34,6 +34,8 @@ pub struct Console {
     coloured_err: bool,
     width: u16,
     closed: Cell<bool>,
+    /// Output was lost for another reason than a reader that went away.
+    lost: Cell<bool>,
 }
 
 impl Console {
@@ -49,7 +51,13 @@ impl Console {
             coloured_err: terminal(io::stderr().is_terminal()),
             width: width.unwrap_or(WIDTH).clamp(WIDTH_MIN, 200),
             closed: Cell::new(false),
+            lost: Cell::new(false),
         }
+    }
+
+    /// Whether output could not be written, as on a full disk: then the verb has not done its work.
+    pub fn lost_output(&self) -> bool {
+        self.lost.get()
     }
 
     pub fn is_json(&self) -> bool {
@@ -119,12 +127,14 @@ impl Console {
 
     fn put(&self, stream: &mut impl Write, text: &str) {
         // Whoever hung up (`| head`) has what they wanted.
-        if stream
+        let written = stream
             .write_all(text.as_bytes())
-            .and_then(|()| stream.flush())
-            .is_err()
-        {
+            .and_then(|()| stream.flush());
+        if let Err(error) = written {
             self.closed.set(true);
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.lost.set(true);
+            }
         }
     }
 }

@@ -137,6 +137,15 @@ pub fn main() -> ExitCode {
         config: cli.config,
     };
     match perform(cli.verb, &context) {
+        Ok(_) if context.console.lost_output() => {
+            let failure = Failure::new(
+                Code::Failed,
+                "the output could not be written",
+                "is the disk it goes to full?",
+            );
+            context.console.fail(&failure);
+            Exit::Failed.into()
+        }
         Ok(exit) => exit.into(),
         Err(failure) => {
             context.console.fail(&failure);

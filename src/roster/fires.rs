@@ -68,7 +68,7 @@ impl Roster {
         let Some(mark) = self.marks.get(&schedule.name).cloned() else {
             return;
         };
-        let (mut missed, forgotten) = undecided(schedule, &mark, now);
+        let (missed, forgotten) = undecided(schedule, &mark, now);
         let Some(&last) = missed.last() else { return };
         if forgotten > 0 {
             let body = json!({"event": "fires_skipped", "reason": "too_old", "count": forgotten});
@@ -89,9 +89,17 @@ impl Roster {
             }
             return;
         }
-        let on_time = missed.pop_if(|nominal| now - schedule.fires_at(*nominal) <= LATE);
-        self.catch_up(schedule, missed, now, turn);
-        if let Some(nominal) = on_time {
+        // What fell due while no daemon ran was missed, however short the absence.
+        let late = |nominal: &DateTime<Utc>| {
+            let fires_at = schedule.fires_at(*nominal);
+            fires_at <= self.started_at || now - fires_at > LATE
+        };
+        if missed.iter().any(late) {
+            // A fire of this moment goes with them: it must not lose to the run that makes up for
+            // the others.
+            return self.catch_up(schedule, missed, now, turn);
+        }
+        for nominal in missed {
             let window = window_of(schedule, nominal);
             self.fire(schedule, nominal, window, Trigger::Cron, now, turn);
         }

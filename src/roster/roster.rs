@@ -73,6 +73,8 @@ pub struct Roster {
     pub(super) hold: Option<Hold>,
     pub(super) second_jobs: u64,
     pub(super) last_manual: Option<DateTime<Utc>>,
+    /// Fires due before this fell due while no daemon ran.
+    pub(super) started_at: DateTime<Utc>,
     pub(super) ledgers: BTreeMap<Name, Ledger>,
     pub(super) rosters: BTreeMap<Name, Arc<Vec<i64>>>,
     pub(super) excluded: BTreeMap<i64, Exclusion>,
@@ -115,6 +117,7 @@ impl Roster {
             hold: None,
             second_jobs: 0,
             last_manual: None,
+            started_at: now,
             ledgers: loaded.ledgers,
             rosters: loaded.rosters,
             excluded: loaded.excluded,

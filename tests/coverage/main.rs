@@ -4,7 +4,11 @@ mod backfill;
 mod completeness;
 mod why;
 
-#[allow(dead_code, unused_imports, reason = "the stage serves other tests as well")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the stage serves other tests as well"
+)]
 #[path = "../daemon/stage/mod.rs"]
 mod stage;
 

@@ -2,6 +2,7 @@
 
 mod backfill;
 mod cells;
+mod kept;
 mod laws;
 mod rules;
 mod vendor;

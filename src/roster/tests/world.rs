@@ -2,17 +2,15 @@
 //!
 //! The store keeps what a turn saved, so that a crash is: drop the roster, load it again from there.
 
-use crate::coverage::Ledger;
-use crate::roster::{
-    Answer, Command, Exclusion, Input, Limits, Loaded, Mark, Mode, Report, Roster, Saved, Turn,
-};
-use crate::run::{AttemptId, JobSeen, JobStatus, Part, Run, RunId, RunState};
+use super::kept::Kept;
+use crate::roster::{Answer, Command, Input, Limits, Loaded, Mode, Report, Roster, Turn};
+use crate::run::{AttemptId, JobSeen, JobStatus, Run, RunId, RunState};
 use crate::schedule::{
     Cadence, CatchUp, CatchUpMode, Checks, Chunk, Columns, Format, Name, OnFail, Overlap,
     Partition, Properties, Property, Report as Kind, Retry, Schedule, SchemaChange, WindowRule,
 };
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// splitmix64: a seed gives a run, for ever.
@@ -68,17 +66,6 @@ pub struct Job {
 pub(super) enum Coming {
     Report(Report),
     Callback(AttemptId),
-}
-
-#[derive(Default)]
-pub struct Kept {
-    pub runs: BTreeMap<RunId, Run>,
-    pub parts: BTreeMap<(RunId, u32), Part>,
-    pub open: BTreeSet<RunId>,
-    pub marks: BTreeMap<Name, Mark>,
-    pub rosters: BTreeMap<String, std::sync::Arc<Vec<i64>>>,
-    pub ledgers: BTreeMap<Name, Ledger>,
-    pub excluded: BTreeMap<i64, Exclusion>,
 }
 
 pub struct World {
@@ -359,49 +346,5 @@ impl World {
             .values()
             .filter(|run| run.state == state)
             .count()
-    }
-}
-
-impl Kept {
-    fn keep(&mut self, saved: Saved) {
-        match saved {
-            Saved::Run { run, .. } => {
-                let mut run = *run;
-                run.parts.clear();
-                run.properties = std::sync::Arc::default();
-                self.runs.insert(run.id.clone(), run);
-            }
-            Saved::Part { run, part } => {
-                self.parts.insert((run, part.number), *part);
-            }
-            Saved::Files { .. } => {}
-            Saved::Opened(run) => drop(self.open.insert(run)),
-            Saved::Closed(run) => drop(self.open.remove(&run)),
-            Saved::Mark(name, mark) => drop(self.marks.insert(name, *mark)),
-            Saved::Roster { hash, ids } => drop(self.rosters.insert(hash, ids)),
-            Saved::Coverage {
-                schedule,
-                property,
-                line,
-            } => self
-                .ledgers
-                .entry(schedule)
-                .or_default()
-                .insert(property, line),
-            Saved::Exclusion(property, Some(decision)) => {
-                self.excluded.insert(property, decision);
-            }
-            Saved::Exclusion(property, None) => drop(self.excluded.remove(&property)),
-        }
-    }
-
-    pub fn whole(&self, id: &RunId) -> Run {
-        let mut run = self.runs.get(id).cloned().expect("a kept run");
-        let parts = self.parts.range((id.clone(), 0)..=(id.clone(), u32::MAX));
-        run.parts = parts
-            .map(|((_, number), part)| (*number, part.clone()))
-            .collect();
-        run.properties = self.rosters.get(&run.roster).cloned().unwrap_or_default();
-        run
     }
 }

@@ -144,9 +144,9 @@ pub(super) fn failed(
             current.state = AttemptState::Unanswered;
             current.error = Some(fault.message.clone());
             part.fault = Some(fault.clone());
-            let since = current.started_at;
+            // The settle time runs from the loss of the answer: a job may come to be until then.
             part.state = PartState::Unanswered {
-                since,
+                since: now,
                 lists: 0,
                 look_at: now,
             };

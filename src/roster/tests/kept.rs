@@ -1,0 +1,62 @@
+//! What the world's store keeps of every turn.
+
+use crate::coverage::Ledger;
+use crate::roster::*;
+use crate::run::*;
+use crate::schedule::Name;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Default)]
+pub struct Kept {
+    pub runs: BTreeMap<RunId, Run>,
+    pub parts: BTreeMap<(RunId, u32), Part>,
+    pub open: BTreeSet<RunId>,
+    pub marks: BTreeMap<Name, Mark>,
+    pub rosters: BTreeMap<String, std::sync::Arc<Vec<i64>>>,
+    pub ledgers: BTreeMap<Name, Ledger>,
+    pub excluded: BTreeMap<i64, Exclusion>,
+}
+
+impl Kept {
+    pub fn keep(&mut self, saved: Saved) {
+        match saved {
+            Saved::Run { run, .. } => {
+                let mut run = *run;
+                run.parts.clear();
+                run.properties = std::sync::Arc::default();
+                self.runs.insert(run.id.clone(), run);
+            }
+            Saved::Part { run, part } => {
+                self.parts.insert((run, part.number), *part);
+            }
+            Saved::Files { .. } => {}
+            Saved::Opened(run) => drop(self.open.insert(run)),
+            Saved::Closed(run) => drop(self.open.remove(&run)),
+            Saved::Mark(name, mark) => drop(self.marks.insert(name, *mark)),
+            Saved::Roster { hash, ids } => drop(self.rosters.insert(hash, ids)),
+            Saved::Coverage {
+                schedule,
+                property,
+                line,
+            } => self
+                .ledgers
+                .entry(schedule)
+                .or_default()
+                .insert(property, line),
+            Saved::Exclusion(property, Some(decision)) => {
+                self.excluded.insert(property, decision);
+            }
+            Saved::Exclusion(property, None) => drop(self.excluded.remove(&property)),
+        }
+    }
+
+    pub fn whole(&self, id: &RunId) -> Run {
+        let mut run = self.runs.get(id).cloned().expect("a kept run");
+        let parts = self.parts.range((id.clone(), 0)..=(id.clone(), u32::MAX));
+        run.parts = parts
+            .map(|((_, number), part)| (*number, part.clone()))
+            .collect();
+        run.properties = self.rosters.get(&run.roster).cloned().unwrap_or_default();
+        run
+    }
+}
