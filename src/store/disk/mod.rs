@@ -1,4 +1,21 @@
 //! The store on one machine's disk: the journal first, then the state in sled.
+//!
+//! ```text
+//! lock  FORMAT            one process; version 1
+//! journal/FIRST.log       every commit as it was made, in segments named by their first sequence: the truth
+//! sled/                   what follows from them, and where the journal has each run's events
+//! snapshots/SEQUENCE.jsonl
+//! quarantine.TIME/        what was damaged, as it was found
+//! ballast                 space to give up, because sled cannot be opened on a full disk
+//! sled.suspect  sled.opening    why the next opening refills sled · that an opening is under way
+//! ```
+//!
+//! An opening proves every record that a daemon relies on when it starts, that is all but those of finished runs,
+//! which lie packed; the full audit follows in the background and with every snapshot. When either finds sled to be
+//! wrong the store stops, and the next opening refills it. The order of a commit is: journal, `fdatasync`, sled,
+//! answer. Whoever is answered with an error knows nothing: the commit may be there after all.
+//!
+//! A commit without events has no sequence of its own; it is durable and in order all the same.
 
 mod committer;
 mod folder;

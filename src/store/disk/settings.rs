@@ -42,7 +42,7 @@ impl Settings {
             snapshot_every: day,
             snapshot_bytes: 64 << 20,
             flush_every: Duration::from_millis(500),
-            audit_after: Some(Duration::from_secs(60)),
+            audit_after: Some(Duration::from_secs(300)),
             patience: Duration::from_secs(30),
             ballast_bytes: 32 << 20,
         }

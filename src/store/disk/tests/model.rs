@@ -249,3 +249,20 @@ async fn a_closed_store_says_so() {
         Err(Error::Stopped { .. })
     ));
 }
+
+#[tokio::test]
+async fn ballast_is_made_where_there_is_room_and_given_up_where_there_is_none() {
+    let (folder, memory) = folder(3).await;
+    let with = |ballast_bytes| Settings {
+        ballast_bytes,
+        ..settings(folder.path())
+    };
+    let ballast = folder.path().join("ballast");
+    drop(Disk::open(with(1 << 20)).unwrap());
+    assert_eq!(fs::metadata(&ballast).unwrap().len(), 1 << 20);
+    // No disk has this much free: it is as good as full.
+    let (disk, opened) = Disk::open(with(u64::MAX / 8)).unwrap();
+    assert_eq!(opened.ballast, Ballast::Released);
+    assert!(!opened.is_clean() && !ballast.exists());
+    assert_same(&disk, &memory);
+}
