@@ -152,7 +152,22 @@ impl<S: Store, O: Outside> Daemon for Live<S, O> {
     }
 
     async fn runs(&self, filter: RunFilter) -> Result<Vec<view::Run>, Refusal> {
-        self.read(move |store| listing::runs(store, &filter)).await
+        let schedule = filter.schedule.clone();
+        let runs = self
+            .read(move |store| listing::runs(store, &filter))
+            .await?;
+        // A schedule that is gone may still have runs; a name that never was has none.
+        if let (true, Some(name)) = (runs.is_empty(), schedule) {
+            let snapshot = self.snapshot().await?;
+            if !snapshot
+                .schedules
+                .iter()
+                .any(|now| now.schedule.name == name)
+            {
+                return Err(Refusal::unknown_schedule(name.as_str()));
+            }
+        }
+        Ok(runs)
     }
 
     async fn run(&self, id: RunId) -> Result<view::RunDetail, Refusal> {

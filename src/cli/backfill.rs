@@ -40,13 +40,18 @@ pub struct Args {
     /// The last day, included
     #[arg(long, value_name = "DAY")]
     to: NaiveDate,
-    /// Which cells to fill
-    #[arg(long, value_enum, default_value = "missing")]
+    /// Which cells to fill: missing, failed or all
+    #[arg(
+        long,
+        value_enum,
+        default_value = "missing",
+        hide_possible_values = true
+    )]
     only: Only,
     /// Runs of the schedule's backfills at once
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
     max_active: u32,
-    /// Stay until all have ended, with progress; exit 3 if one is incomplete, 1 if one failed
+    /// Stay until all have ended; exit 3 if one is incomplete, 1 if one failed
     #[arg(long)]
     wait: bool,
     /// Only say what it would do

@@ -4,7 +4,7 @@ use super::console::{Console, Tone};
 use super::exit::{Exit, Failure, Outcome};
 use super::render::{amount, counted, days};
 use super::{Context, encode};
-use crate::admin::view::{Code, Coverage, MissingSpan, Window};
+use crate::admin::view::{Code, Coverage, CoverageCells, MissingSpan, Window};
 use chrono::NaiveDate;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -102,6 +102,11 @@ fn render(coverage: &Coverage, console: &Console) -> String {
             let _ = writeln!(text, "  {label} {:>12}", amount(count));
         }
     }
+    if *cells == CoverageCells::default() {
+        text.push_str(
+            "  no property is known yet: a fire or a trigger asks ApartmentIQ for them\n",
+        );
+    }
     text.push_str(&heat(coverage, console));
     text
 }
@@ -171,7 +176,6 @@ fn heat_line(spans: &[&MissingSpan], first: NaiveDate, all: i64, columns: usize)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::view::CoverageCells;
     use crate::cli::console::Reader;
     use chrono::Days;
 
@@ -193,7 +197,13 @@ mod tests {
             schedule: "owned".into(),
             from: day(0),
             to: day(length - 1),
-            cells: CoverageCells::default(),
+            cells: CoverageCells {
+                missing: missing
+                    .iter()
+                    .map(|span| u64::from(span.from <= span.to))
+                    .sum(),
+                ..CoverageCells::default()
+            },
             missing,
         }
     }
@@ -215,7 +225,7 @@ mod tests {
         let second = lines.iter().position(|line| line.contains("99001058"));
         assert!(first.is_some() && first < second, "{text}");
         assert!(
-            !text.contains("99001019") && text.contains("and 20 more"),
+            !text.contains("99001019") && text.contains("and 20 properties more"),
             "{text}"
         );
     }

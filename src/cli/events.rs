@@ -77,7 +77,7 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     loop {
         let next = tokio::select! {
             next = stream.next() => next,
-            () = interrupt.as_mut() => return Ok(Exit::Done),
+            () = interrupt.as_mut() => return Ok(Exit::Interrupted),
         };
         match next {
             Some(event) => print(&event?, scope, console),

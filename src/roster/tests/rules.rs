@@ -370,3 +370,31 @@ fn files_without_a_date_column_make_parts_of_one_day_now_and_next_time() {
     assert_eq!(world.count(RunState::Landed), 2);
     assert_eq!(world.jobs.len(), 7, "the second run knows");
 }
+
+/// However short the absence: the fires of it make one run, and none of them loses to it.
+#[test]
+fn a_fire_a_moment_before_the_restart_is_caught_up_with_the_others() {
+    let mut world = World::new(
+        4,
+        Weather::default(),
+        vec![schedule("busy", "*/2 * * * * *", 1)],
+    );
+    world.restart_at(start() + TimeDelta::milliseconds(7_500));
+    let decided: Vec<_> = world
+        .kept
+        .runs
+        .values()
+        .map(|run| {
+            let reason = run.reason.clone().unwrap_or_default();
+            format!(
+                "{} {} {reason}",
+                run.nominal_at.format("%S"),
+                run.trigger.as_str()
+            )
+        })
+        .collect();
+    assert_eq!(
+        decided,
+        ["02 cron coalesced", "04 cron coalesced", "06 catch_up "]
+    );
+}
