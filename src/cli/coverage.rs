@@ -141,8 +141,7 @@ fn heat(coverage: &Coverage, console: &Console) -> String {
     if let Some(more) = worst.len().checked_sub(LINES_MAX).filter(|more| *more > 0) {
         let _ = writeln!(
             text,
-            "and {} more: aptiqd coverage {} --missing",
-            counted(more as u64, "property"),
+            "and {more} more: aptiqd coverage {} --missing",
             coverage.schedule
         );
     }
@@ -225,7 +224,7 @@ mod tests {
         let second = lines.iter().position(|line| line.contains("99001058"));
         assert!(first.is_some() && first < second, "{text}");
         assert!(
-            !text.contains("99001019") && text.contains("and 20 properties more"),
+            !text.contains("99001019") && text.contains("and 20 more"),
             "{text}"
         );
     }
