@@ -4,7 +4,7 @@ use super::folder::Ballast;
 use crate::store::Sequence;
 use std::path::PathBuf;
 
-/// A report of one opening. All of it is on the disk already; [`Opened::log`] tells it.
+/// A report of one opening. All of it is on the disk already; opening logs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// The newest durable event.
