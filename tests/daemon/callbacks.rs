@@ -13,6 +13,7 @@ fn held() -> (Stage, String, String) {
     let stage = Stage::running(setup, &[]);
     let run = stage.begin("daily", &DAY);
     let state = stage.until("a job", |state| state["creates"] == json!(1));
+    stage.recorded(&run, "submit_accepted", 1);
     let url = text(&state["jobs"][0]["callback_url"]);
     let at = url.find("/cb/v1/").expect("the path");
     (stage, run, url[at..].to_owned())

@@ -101,6 +101,18 @@ fn killed_with_a_create_unanswered() {
 }
 
 #[test]
+fn killed_with_a_create_unanswered_and_no_address_to_find_its_job_by() {
+    let setup = Setup::faults("lost-create-reply").without_callbacks();
+    let stage = Stage::running(setup, &[]);
+    let run = stage.begin("daily", &DAY);
+    stage.until("the job", |state| state["creates"] == json!(1));
+    stage.kill();
+    stage.start();
+    landed_once(&stage, &run, 1);
+    stage.stop();
+}
+
+#[test]
 fn killed_while_a_create_is_still_to_come_into_being() {
     let setup = Setup::faults("late-create").with("api.submit_settle", "\"3s\"");
     let stage = Stage::running(setup, &[]);
@@ -197,7 +209,8 @@ fn killed_three_hundred_times_at_any_moment() {
 
 /// Kills a daemon with six parts under way at moments drawn from the seed, then lets it finish.
 fn kill_often(times: u32, seed: u64) {
-    let mut setup = Setup::faults("duplicate-callback,truncated=2,lost-create-reply=2");
+    // Slow downloads, so that many moments lie within one.
+    let mut setup = Setup::faults("duplicate-callback,truncated=2,lost-create-reply=2,slow");
     setup.sandbox.seed = seed;
     setup.sandbox.job_time = Duration::from_millis(1_500);
     let stage = Stage::running(

@@ -424,9 +424,16 @@ impl Drop for Stage {
                 self.check_conduct();
             }
         }
-        self.sandbox = None;
-        if let Some(runtime) = self.runtime.take() {
+        if let (Some(sandbox), Some(runtime)) = (self.sandbox.take(), self.runtime.take()) {
+            // In order, so that its files go; a stop that hangs must not hide why a test failed.
+            let stopping = runtime.block_on(async {
+                tokio::time::timeout(Duration::from_secs(5), sandbox.stop()).await
+            });
             runtime.shutdown_background();
+            assert!(
+                stopping.is_ok() || std::thread::panicking(),
+                "the sandbox does not stop"
+            );
         }
     }
 }

@@ -118,6 +118,27 @@ impl Stage {
         ended.unwrap_or_else(|_| panic!("{run} never ended: {:#}", self.show(run)))
     }
 
+    /// Waits until the daemon's journal holds so many events of this name and run.
+    #[track_caller]
+    pub fn recorded(&self, run: &str, name: &str, count: usize) {
+        let url = format!("http://127.0.0.1:{}/api/v1", self.admin_port);
+        let url = format!("{url}/events?run={run}&after=0");
+        let waited = self.block_on(async {
+            tokio::time::timeout(PATIENCE, async {
+                let events = self.http.get(url).header("accept", "text/event-stream");
+                let mut events = events.send().await.expect("the events");
+                let mut heard = String::new();
+                let wanted = format!("event: {name}\n");
+                while heard.matches(&wanted).count() < count {
+                    let chunk = events.chunk().await.expect("an event");
+                    heard.push_str(&String::from_utf8_lossy(&chunk.expect("it goes on")));
+                }
+            })
+            .await
+        });
+        waited.unwrap_or_else(|_| panic!("no {count} {name} in {:#}", self.show(run)));
+    }
+
     /// The vendor's file of a job, fetched as any client would.
     #[track_caller]
     pub fn delivered(&self, job_id: &str) -> Vec<u8> {
