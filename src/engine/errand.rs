@@ -172,9 +172,11 @@ impl Errands {
 
 fn publish_order(run: &Run) -> PublishOrder {
     let delivered = |part: &crate::run::Part| {
+        let attempt = part.current()?;
         Some(Delivered {
             number: part.number,
-            job_id: part.current()?.job_id.clone()?,
+            job_id: attempt.job_id.clone()?,
+            delivered_at: attempt.ended_at.unwrap_or(attempt.started_at),
             properties: part.properties(&run.properties).to_vec(),
             window: part.window,
             artifact: part.artifact.clone()?,

@@ -1,13 +1,15 @@
 //! Which rows make up each partition: the newest delivered ones of every cell, nobody else's lost.
 
 use super::cells::Cells;
-use super::inspect::{Facts, Slots, content, day_number, day_of_number};
-use super::manifest::{JobEntry, Manifest};
+use super::inspect::{Datum, Facts, Slots, content, day_number, day_of_number};
+use super::manifest::Manifest;
 use super::merge::{self, Merged, Route, Source, Take};
 use super::partition::{Slice, intersection, slices};
 use super::{Delivered, PublishOrder, layout};
-use crate::run::{Fault, FaultClass};
-use crate::schedule::{Partition, Window};
+use crate::run::{Fault, FaultClass, PartNumber};
+use crate::schedule::Partition;
+use chrono::NaiveDate;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How the fault begins that asks for parts of one day each.
@@ -32,6 +34,8 @@ pub(super) struct Target {
     pub fresh: Cells,
     /// Cells whose rows stay from the file that is there.
     pub kept: Cells,
+    /// What parts give that were outrun: the cells for which the file holds no newer rows.
+    pub outrun: BTreeMap<PartNumber, Cells>,
     pub action: Action,
 }
 
@@ -101,26 +105,31 @@ impl Target {
             properties.dedup();
         }
         let mut fresh = Cells::none(&properties, slice.window);
-        for part in found.iter().filter(|part| part.facts.rows > 0) {
-            part.facts
-                .cells
-                .iter()
-                .for_each(|span| fresh.set_span(*span));
+        let mut kept = fresh.clone();
+        let mut outrun = BTreeMap::new();
+        let before = previous.as_ref().filter(|previous| previous.file.rows > 0);
+        if let Some(before) = before {
+            before.mark_landed(&mut kept);
         }
-        let mut before = Cells::none(&properties, slice.window);
-        if let Some(previous) = previous.as_ref().filter(|previous| previous.file.rows > 0) {
-            previous.mark_landed(&mut before);
+        for Found { part, facts } in found.iter().filter(|part| part.facts.rows > 0) {
+            let mut cells = Cells::none(&properties, slice.window);
+            facts.cells.iter().for_each(|span| cells.set_span(*span));
+            let newer = before.map(|before| {
+                before.delivered_after(part.delivered_at, order.at, &part.job_id, &cells)
+            });
+            if let Some(newer) = newer.filter(|newer| cells.overlaps(newer)) {
+                cells.clear(&newer);
+                outrun.insert(part.number, cells.clone());
+            }
+            fresh.set(&cells);
         }
-        let mut kept = before;
-        fresh
-            .spans()
-            .into_iter()
-            .for_each(|span| kept.clear_span(span));
+        kept.clear(&fresh);
         Target {
             slice,
             previous,
             fresh,
             kept,
+            outrun,
             action: Action::Nothing,
         }
     }
@@ -164,7 +173,10 @@ impl Target {
 
     /// Whether a part has, or may have, rows for this partition.
     fn may_hold(&self, part: &Found) -> bool {
-        part.facts.rows > 0 && part.part.window.overlaps(self.slice.window)
+        let outrun = self.outrun.get(&part.part.number);
+        part.facts.rows > 0
+            && part.part.window.overlaps(self.slice.window)
+            && outrun.is_none_or(|cells| !cells.is_empty())
     }
 
     /// Whether the file that is there was made by this run from these parts. A repeat must not
@@ -183,7 +195,7 @@ impl Target {
         else {
             return false;
         };
-        let known = |at: &usize| previous.jobs.contains(&JobEntry::of(found[*at].part));
+        let known = |at: &usize| previous.jobs.iter().any(|job| job.is_of(found[*at].part));
         let (Some(path), true) = (&previous.file.path, mine.iter().all(known)) else {
             return false;
         };
@@ -205,8 +217,36 @@ impl Target {
     fn whole(&self, order: &PublishOrder, part: &Found) -> bool {
         let window = part.part.window;
         let inside = intersection(window, self.slice.window) == Some(window);
-        order.partition == Partition::Window
-            || inside && (part.facts.dated() || !part.facts.has_date)
+        !self.outrun.contains_key(&part.part.number)
+            && (order.partition == Partition::Window
+                || inside && (part.facts.dated() || !part.facts.has_date))
+    }
+
+    /// The cells for which a part's rows are the newest, if not for all that it delivered.
+    fn share(&self, part: &Found) -> Result<Option<Share>, Fault> {
+        let Some(wins) = self.outrun.get(&part.part.number) else {
+            return Ok(None);
+        };
+        let mut loses = Cells::none(wins.properties(), wins.window());
+        let cells = part.facts.cells.iter();
+        cells.for_each(|span| loses.set_span(*span));
+        loses.clear(wins);
+        let by_date = part.facts.has_date || self.slice.window.len() == 1;
+        if !separable(wins, &loses, part.facts.has_property, by_date) {
+            return Err(self.inseparable());
+        }
+        Ok(Some(Share {
+            cells: wins.clone(),
+            by_property: part.facts.has_property,
+        }))
+    }
+
+    fn inseparable(&self) -> Fault {
+        content(format!(
+            "{} holds rows of properties that this run does not deliver, and no column tells them \
+             apart: export the whole partition anew",
+            self.slice.key
+        ))
     }
 
     /// The rows of the published file that this run did not deliver anew.
@@ -226,13 +266,9 @@ impl Target {
         let by_date = named(&order.columns.date) || day.is_some();
         if previous.format != order.format
             || !(by_property || by_date)
-            || !self.separable(by_property, by_date)
+            || !separable(&self.fresh, &self.kept, by_property, by_date)
         {
-            return Err(content(format!(
-                "{} holds rows of properties that this run does not deliver, and no column tells \
-                 them apart: export the whole partition anew",
-                self.slice.key
-            )));
+            return Err(self.inseparable());
         }
         let kept = self.kept.clone();
         let route: Route = Box::new(move |property, date| {
@@ -257,25 +293,44 @@ impl Target {
         })
     }
 
-    /// With only one of the two columns, a whole property or a whole day must go or stay.
-    fn separable(&self, by_property: bool, by_date: bool) -> bool {
-        let properties = 0..self.fresh.properties().len();
-        let mut days = 0..self.slice.window.len() as usize;
-        match (by_property, by_date) {
-            (true, true) => true,
-            (true, false) => properties
-                .into_iter()
-                .all(|at| !(self.fresh.has_property(at) && self.kept.has_property(at))),
-            (false, true) => days.all(|day| !(self.fresh.has_day(day) && self.kept.has_day(day))),
-            (false, false) => false,
-        }
-    }
-
     fn output(&self) -> Option<usize> {
         match self.action {
             Action::Merge(output) => Some(output),
             _ => None,
         }
+    }
+}
+
+/// Whether rows of one side can be told from the other's: with only one of the two columns, a whole
+/// property or a whole day must be on one side.
+fn separable(one: &Cells, other: &Cells, by_property: bool, by_date: bool) -> bool {
+    let mut properties = 0..one.properties().len();
+    let mut days = 0..one.window().len() as usize;
+    match (by_property, by_date) {
+        (true, true) => true,
+        (true, false) => properties.all(|at| !(one.has_property(at) && other.has_property(at))),
+        (false, true) => days.all(|day| !(one.has_day(day) && other.has_day(day))),
+        (false, false) => false,
+    }
+}
+
+/// The rows of a part that are the newest of their cells.
+struct Share {
+    cells: Cells,
+    by_property: bool,
+}
+
+impl Share {
+    /// Whether a row of such a property and day is among them.
+    fn has(&self, property: &Datum, day: NaiveDate) -> bool {
+        if self.by_property {
+            return property
+                .as_property()
+                .is_some_and(|id| self.cells.is_set(id, day));
+        }
+        self.cells
+            .day_index(day)
+            .is_some_and(|day| self.cells.has_day(day))
     }
 }
 
@@ -300,7 +355,9 @@ fn add_parts(
                 Some(output) => Take::Whole(output),
                 None => continue,
             },
-            _ if part.facts.has_date => Take::Routed(by_day(&mine, part.part.window)),
+            _ if part.facts.has_date || part.part.window.len() == 1 => {
+                Take::Routed(by_day(&mine, part)?)
+            }
             _ => {
                 return Err(content(format!(
                     "{NO_DATE_COLUMN} `{}`: part {} holds {} days and cannot be split",
@@ -319,20 +376,32 @@ fn add_parts(
     Ok(())
 }
 
-/// Rows by their day; a day that nobody asked for lands nowhere.
-fn by_day(targets: &[&Target], window: Window) -> Route {
-    let first = day_number(window.from);
-    let output_of = |day| {
-        let target = targets
+/// Rows by their day; a day that nobody asked for lands nowhere, nor does a row that was outrun.
+fn by_day(targets: &[&Target], part: &Found) -> Result<Route, Fault> {
+    let window = part.part.window;
+    let dated = part.facts.has_date;
+    let mut shares = Vec::with_capacity(targets.len());
+    for target in targets {
+        shares.push((target.output(), target.share(part)?));
+    }
+    let place_of = |day| {
+        let place = targets
             .iter()
-            .find(|target| target.slice.window.contains(day))?;
-        target.output()
+            .position(|target| target.slice.window.contains(day));
+        place.map(|place| (day, place))
     };
-    let outputs: Vec<Option<usize>> = window.days().map(output_of).collect();
-    Box::new(move |_, date| {
-        let index = i64::from(date.as_day()?) - i64::from(first);
-        outputs.get(usize::try_from(index).ok()?).copied().flatten()
-    })
+    let places: Vec<Option<(NaiveDate, usize)>> = window.days().map(place_of).collect();
+    let first = i64::from(day_number(window.from));
+    Ok(Box::new(move |property, date| {
+        let index = match dated {
+            true => usize::try_from(i64::from(date.as_day()?) - first).ok()?,
+            false => 0,
+        };
+        let (day, place) = places.get(index).copied().flatten()?;
+        let (output, share) = shares.get(place)?;
+        let wanted = share.as_ref().is_none_or(|share| share.has(property, day));
+        output.filter(|_| wanted)
+    }))
 }
 
 /// The two columns that rows are routed by.

@@ -108,6 +108,8 @@ pub struct Delivered {
     pub properties: Vec<i64>,
     pub window: Window,
     pub artifact: Artifact,
+    /// When its result was there: of two deliveries of a cell, the later one counts.
+    pub delivered_at: DateTime<Utc>,
 }
 
 impl Delivered {

@@ -218,28 +218,29 @@ impl Outcome<'_> {
 
     /// The jobs of this run for the partition, and earlier ones that still have rows in it.
     fn jobs(&self, target: &Target) -> Vec<JobEntry> {
-        let here = self
-            .found
-            .iter()
-            .filter(|part| part.part.window.overlaps(target.slice.window));
-        let mut jobs: Vec<JobEntry> = here.map(|part| JobEntry::of(part.part)).collect();
-        for earlier in target
-            .previous
-            .iter()
-            .flat_map(|previous| previous.jobs.iter())
-        {
-            let known = jobs.iter().any(|job| job.job_id == earlier.job_id);
-            let mut its = Cells::none(target.kept.properties(), target.slice.window);
-            if let Some(window) = intersection(earlier.window(), target.slice.window) {
-                its.set_rectangle(&earlier.property_ids, window);
+        let here = self.found.iter().map(|part| part.part);
+        let here = here.filter(|part| part.window.overlaps(target.slice.window));
+        let mut jobs = Vec::new();
+        for part in here {
+            let mut mine = Cells::none(target.fresh.properties(), target.slice.window);
+            if let Some(window) = intersection(part.window, target.slice.window) {
+                mine.set_rectangle(&part.properties, window);
             }
-            let stays = its.spans().into_iter().any(|span| {
-                span.window()
-                    .days()
-                    .any(|day| target.kept.is_set(span.property, day))
-            });
-            if stays && !known {
-                jobs.push(earlier.clone());
+            mine.keep(&target.fresh);
+            let outrun = target.outrun.get(&part.number);
+            if outrun.is_none_or(|cells| !cells.is_empty()) {
+                jobs.push(JobEntry::of(part).holding(&mine));
+            }
+        }
+        let previous = target.previous.iter();
+        for earlier in previous.flat_map(|previous| previous.jobs.iter()) {
+            let known = jobs
+                .iter()
+                .any(|job: &JobEntry| job.job_id == earlier.job_id);
+            let mut its = earlier.holds(&target.kept);
+            its.keep(&target.kept);
+            if !its.is_empty() && !known {
+                jobs.push(earlier.holding(&its));
             }
         }
         jobs
