@@ -228,6 +228,7 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
         properties: properties.clone(),
         window: window(),
         artifact,
+        delivered_at: chrono::Utc::now(),
     };
     let published = landing
         .publish(PublishOrder {
@@ -241,6 +242,7 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
             columns,
             checks,
             parts: vec![part],
+            earlier: Vec::new(),
             at: "2026-12-01T00:00:00Z".parse().expect("moment"),
         })
         .await

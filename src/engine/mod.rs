@@ -10,5 +10,5 @@ mod handle;
 mod journal_log;
 
 pub use engine::{Engine, Error, Options};
-pub use errand::Errands;
+pub use errand::{Errands, PublishedRuns};
 pub use handle::{Asked, Handle};

@@ -115,3 +115,23 @@ pub(super) fn point_to_latest(
     let text = serde_json::to_vec_pretty(&latest).unwrap_or_default();
     disk.replace(&staging, &path, &text)
 }
+
+/// The generation under which a path was last told of as there.
+pub(super) fn last_put(
+    root: &Path,
+    order: &PublishOrder,
+    path: &str,
+) -> Result<Option<u64>, Fault> {
+    let changes = layout::meta(root, &order.schedule).join("changes.jsonl");
+    let file = match File::open(&changes) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(disk_fault("read", &changes, &error)),
+    };
+    let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
+    let read = lines.filter_map(|line| serde_json::from_slice::<ChangeLine>(&line).ok());
+    let last = read.filter(|line| line.path == path).last();
+    Ok(last
+        .filter(|line| line.change == "put")
+        .map(|line| line.generation))
+}

@@ -5,8 +5,8 @@ use super::inspect::{Datum, Facts, Slots, content, day_number, day_of_number};
 use super::manifest::Manifest;
 use super::merge::{self, Merged, Route, Source, Take};
 use super::partition::{Slice, intersection, slices};
-use super::{Delivered, PublishOrder, layout};
-use crate::run::{Fault, FaultClass, PartNumber};
+use super::{Delivered, PublishOrder, layout, recover};
+use crate::run::{CellSpan, Fault, FaultClass, PartNumber};
 use crate::schedule::Partition;
 use chrono::NaiveDate;
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ pub(super) struct Target {
     pub kept: Cells,
     /// What parts give that were outrun: the cells for which the file holds no newer rows.
     pub outrun: BTreeMap<PartNumber, Cells>,
+    /// Its file is not what its manifest says, so that the rows that stay come out of raw/.
+    pub rebuilt: bool,
     pub action: Action,
 }
 
@@ -47,7 +49,7 @@ pub(super) enum Action {
     /// An earlier publish of this run put the very same parts in place.
     Settled,
     /// The artifact at this place among the found is the file.
-    Link(usize),
+    Copy(usize),
     /// The merge writes it, as this output.
     Merge(usize),
 }
@@ -57,6 +59,10 @@ pub(super) struct Composition {
     pub targets: Vec<Target>,
     pub sources: Vec<Source>,
     pub outputs: Vec<PathBuf>,
+    /// Keys of partitions whose file could not be trusted and is made anew from raw/.
+    pub rebuilt: Vec<String>,
+    /// Cells whose rows were in a file and are no more, nor in raw/.
+    pub lost: Vec<CellSpan>,
 }
 
 pub(super) fn compose(
@@ -65,9 +71,22 @@ pub(super) fn compose(
     found: &[Found],
 ) -> Result<Composition, Fault> {
     let mut targets = Vec::new();
+    let mut lost = Vec::new();
     for slice in slices(order.partition, order.window) {
-        let previous = Manifest::load(root, &order.schedule, &slice.key)?;
-        targets.push(Target::of(order, slice, previous, found));
+        let mut previous = Manifest::load(root, &order.schedule, &slice.key)?;
+        let mut gone = Vec::new();
+        if previous.is_none()
+            && let Some((known, unknown)) = recover::reconstructed(root, order, &slice)?
+        {
+            previous = Some(known);
+            gone = unknown;
+        }
+        let target = Target::of(order, slice, previous, found);
+        let mut cells = Cells::none(target.fresh.properties(), target.slice.window);
+        gone.into_iter().for_each(|span| cells.set_span(span));
+        cells.clear(&target.fresh);
+        lost.extend(cells.spans());
+        targets.push(target);
     }
     let mut sources = Vec::new();
     let mut outputs = Vec::new();
@@ -75,10 +94,13 @@ pub(super) fn compose(
         target.decide(root, order, found, &mut sources, &mut outputs)?;
     }
     add_parts(root, order, found, &targets, &mut sources)?;
+    let rebuilt = targets.iter().filter(|target| target.rebuilt);
     Ok(Composition {
+        rebuilt: rebuilt.map(|target| target.slice.key.clone()).collect(),
         targets,
         sources,
         outputs,
+        lost,
     })
 }
 
@@ -130,6 +152,7 @@ impl Target {
             fresh,
             kept,
             outrun,
+            rebuilt: false,
             action: Action::Nothing,
         }
     }
@@ -145,11 +168,12 @@ impl Target {
         let mine: Vec<usize> = (0..found.len())
             .filter(|at| self.may_hold(&found[*at]))
             .collect();
-        if mine.is_empty() {
+        let lost = self.previous.as_ref().is_some_and(Manifest::is_lost);
+        if mine.is_empty() && !lost {
             return Ok(());
         }
-        let undone = self.fresh.count() == 0 && self.kept.count() > 0;
-        if undone {
+        let undone = self.fresh.is_empty() && !self.kept.is_empty();
+        if undone && self.has_sound_file(root) {
             return Ok(());
         }
         if self.is_settled(root, order, &mine, found) {
@@ -160,15 +184,21 @@ impl Target {
             && self.kept.count() == 0
             && self.whole(order, &found[only])
         {
-            self.action = Action::Link(only);
+            self.action = Action::Copy(only);
             return Ok(());
         }
-        if self.kept.count() > 0 {
-            sources.push(self.keep_others(root, order, outputs.len())?);
+        if !self.kept.is_empty() {
+            self.rebuilt = !self.has_sound_file(root);
+            sources.extend(self.keep_others(root, order, outputs.len())?);
         }
         self.action = Action::Merge(outputs.len());
         outputs.push(staged(root, order, &self.slice.key));
         Ok(())
+    }
+
+    fn has_sound_file(&self, root: &Path) -> bool {
+        let previous = self.previous.as_ref();
+        previous.is_some_and(|previous| recover::is_sound(root, previous))
     }
 
     /// Whether a part has, or may have, rows for this partition.
@@ -255,11 +285,14 @@ impl Target {
         root: &Path,
         order: &PublishOrder,
         output: usize,
-    ) -> Result<Source, Fault> {
+    ) -> Result<Vec<Source>, Fault> {
         let previous = self
             .previous
             .as_ref()
             .ok_or_else(|| content("nothing to keep"))?;
+        if self.rebuilt {
+            return recover::sources(root, order, self, previous, output);
+        }
         let named = |name: &str| previous.columns.iter().any(|column| column.name == name);
         let day = (self.slice.window.len() == 1).then_some(self.slice.window.from);
         let by_property = named(&order.columns.property);
@@ -270,27 +303,17 @@ impl Target {
         {
             return Err(self.inseparable());
         }
-        let kept = self.kept.clone();
-        let route: Route = Box::new(move |property, date| {
-            let property = by_property.then(|| property.as_property()).flatten();
-            let day = match day {
-                Some(day) => Some(day),
-                None if by_date => date.as_day().and_then(day_of_number),
-                None => None,
-            };
-            let stays = match (by_property, by_date) {
-                (true, true) => kept.is_set(property?, day?),
-                (true, false) => kept.has_property(kept.property_index(property?)?),
-                _ => kept.has_day(kept.day_index(day?)?),
-            };
-            stays.then_some(output)
-        });
         let path = previous.file.path.clone().unwrap_or_default();
-        Ok(Source {
+        Ok(vec![Source {
             path: root.join(path),
             rows: previous.file.rows,
-            take: Take::Routed(route),
-        })
+            take: Take::Routed(route(
+                self.kept.clone(),
+                (by_property, by_date),
+                day,
+                output,
+            )),
+        }])
     }
 
     fn output(&self) -> Option<usize> {
@@ -301,9 +324,33 @@ impl Target {
     }
 }
 
+/// Rows of the cells in `only`, told by the columns there are, into one output. `day`: that of all
+/// rows, whatever they say.
+pub(super) fn route(
+    only: Cells,
+    (by_property, by_date): (bool, bool),
+    day: Option<NaiveDate>,
+    output: usize,
+) -> Route {
+    Box::new(move |property, date| {
+        let property = by_property.then(|| property.as_property()).flatten();
+        let day = match day {
+            Some(day) => Some(day),
+            None if by_date => date.as_day().and_then(day_of_number),
+            None => None,
+        };
+        let stays = match (by_property, by_date) {
+            (true, true) => only.is_set(property?, day?),
+            (true, false) => only.has_property(only.property_index(property?)?),
+            _ => only.has_day(only.day_index(day?)?),
+        };
+        stays.then_some(output)
+    })
+}
+
 /// Whether rows of one side can be told from the other's: with only one of the two columns, a whole
 /// property or a whole day must be on one side.
-fn separable(one: &Cells, other: &Cells, by_property: bool, by_date: bool) -> bool {
+pub(super) fn separable(one: &Cells, other: &Cells, by_property: bool, by_date: bool) -> bool {
     let mut properties = 0..one.properties().len();
     let mut days = 0..one.window().len() as usize;
     match (by_property, by_date) {

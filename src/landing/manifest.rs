@@ -164,6 +164,11 @@ impl Manifest {
         text
     }
 
+    /// Whether it was put together from what earlier runs delivered, for want of the one on disk.
+    pub(super) fn is_lost(&self) -> bool {
+        self.file.rows > 0 && self.file.sha256.is_none()
+    }
+
     /// Whether two manifests say the same, apart from when.
     pub(super) fn says_the_same(&self, other: &Manifest) -> bool {
         let mut other = other.clone();

@@ -21,6 +21,7 @@ mod partial;
 mod partition;
 mod place;
 mod publish;
+mod recover;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -96,7 +97,18 @@ pub struct PublishOrder {
     pub checks: Checks,
     /// Parts that failed are simply absent: their cells are missing.
     pub parts: Vec<Delivered>,
+    /// What earlier runs delivered for the partitions that [`Landing::unknown`] names.
+    pub earlier: Vec<Earlier>,
     pub at: DateTime<Utc>,
+}
+
+/// A part of an earlier run that published files.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    pub run: RunId,
+    /// The run's.
+    pub window: Window,
+    pub part: Delivered,
 }
 
 /// A part that was fetched.
@@ -178,6 +190,13 @@ impl Landing {
         let _turn = turn.lock_owned().await;
         let disk = self.inner.disk.clone();
         blocking(move || publish::publish(&disk, &order)).await
+    }
+
+    /// The days of partitions of a run that were published once and have lost their manifest: what
+    /// earlier runs delivered for them must be given along with the order.
+    pub async fn unknown(&self, order: PublishOrder) -> Result<Vec<Window>, Fault> {
+        let disk = self.inner.disk.clone();
+        blocking(move || recover::unknown(disk.root(), &order)).await
     }
 
     /// The manifest of a schedule's partition; `None` if it was never published.

@@ -10,6 +10,7 @@ use super::merge::Merged;
 use super::partition::intersection;
 use super::{PublishOrder, layout, schema};
 use crate::run::{Check, Fault, Published, PublishedFile, Verdict};
+use serde_json::json;
 
 /// A run that was composed and checked.
 pub(super) struct Outcome<'a> {
@@ -112,6 +113,29 @@ impl Outcome<'_> {
         format!("{}{more}", shown.join(", "))
     }
 
+    fn told(&self) -> Vec<serde_json::Value> {
+        let composition = self.composition;
+        let rebuilt = composition.rebuilt.iter().map(|key| {
+            json!({
+                "event": "partition_rebuilt", "key": key,
+                "because": "its file or its manifest was damaged or gone; its rows came out of raw/",
+            })
+        });
+        let lost = (!composition.lost.is_empty()).then(|| {
+            let cells: u32 = composition
+                .lost
+                .iter()
+                .map(|span| span.window().len())
+                .sum();
+            let first = composition.lost.iter().take(20).collect::<Vec<_>>();
+            json!({
+                "event": "rows_lost", "property_days": cells, "first": first,
+                "because": "the partition has no manifest any more and raw/ does not hold them",
+            })
+        });
+        rebuilt.chain(lost).collect()
+    }
+
     fn published(
         &self,
         verdict: Verdict,
@@ -146,6 +170,8 @@ impl Outcome<'_> {
             landed: landed.spans(),
             empty: empty.spans(),
             missing: present.gaps(),
+            lost: self.composition.lost.clone(),
+            told: self.told(),
         }
     }
 }

@@ -150,15 +150,24 @@ fn stage(
         Action::Nothing => Ok(None),
         Action::Settled => Ok(target.settled_file()),
         Action::Merge(output) => Ok(merged[output].take()),
-        Action::Link(at) => {
+        Action::Copy(at) => {
             let artifact = &found[at].part.artifact;
             let to = compose::staged(disk.root(), order, &target.slice.key);
             disk.make_folder(to.parent().unwrap_or(disk.root()))?;
-            disk.link(&disk.root().join(&artifact.path), &to)?;
+            disk.copy(&disk.root().join(&artifact.path), &to)?;
+            let (bytes, sha256) =
+                merge::hash_file(&to).map_err(|error| disk_fault("read", &to, &error))?;
+            if sha256 != artifact.sha256 {
+                let path = &artifact.path;
+                return Err(inspect::content(format!(
+                    "{path} is not the file that was fetched"
+                )));
+            }
+            let rows = found[at].facts.rows;
             Ok(Some(Merged {
-                bytes: artifact.bytes,
-                sha256: artifact.sha256.clone(),
-                rows: found[at].facts.rows,
+                bytes,
+                sha256,
+                rows,
             }))
         }
     };

@@ -218,23 +218,26 @@ fn fold_all(run: &Run, mut tell: impl FnMut(CellSpan) -> bool) -> Vec<i64> {
 
 fn fold_published(ledger: &mut Ledger, run: &Run, published: &Published) -> Vec<i64> {
     let mut changed = Vec::new();
-    let mut tell = |span: CellSpan, fate| {
-        if ledger.record(span, fate) {
-            changed.push(span.property);
-        }
-    };
     for (spans, fate) in [
         (&published.landed, Fate::Landed),
         (&published.empty, Fate::Empty),
         (&published.missing, Fate::Missing),
     ] {
-        spans.iter().for_each(|span| tell(*span, fate));
+        let told = spans.iter().filter(|span| ledger.record(**span, fate));
+        changed.extend(told.map(|span| span.property));
+    }
+    for span in &published.lost {
+        if ledger.lose(*span) {
+            changed.push(span.property);
+        }
     }
     // To the files the cells of a part that was given up are just absent; here the reason is known.
     for part in run.live_parts() {
         if part.state == PartState::Abandoned {
             for &property in part.properties(&run.properties) {
-                tell(span(property, part.window), Fate::Failed);
+                if ledger.record(span(property, part.window), Fate::Failed) {
+                    changed.push(property);
+                }
             }
         }
     }

@@ -240,6 +240,9 @@ impl Roster {
         if self.apply(id, &event, now, turn).is_ok()
             && let Event::RunPublished { published } = event
         {
+            for body in &published.told {
+                self.note(id, body.clone(), turn);
+            }
             turn.saved.push(Saved::Files {
                 run: id.clone(),
                 files: published.files,

@@ -1,5 +1,6 @@
 mod age;
 mod crash;
+mod damage;
 mod download;
 mod formats;
 mod partitions;
@@ -175,6 +176,7 @@ impl World {
             columns: columns(),
             checks: self.checks.clone(),
             parts,
+            earlier: Vec::new(),
             at: "2026-12-01T00:00:00Z".parse().expect("moment"),
         }
     }

@@ -257,6 +257,8 @@ impl World {
                 landed: cells(true),
                 empty: Vec::new(),
                 missing: cells(false),
+                lost: Vec::new(),
+                told: Vec::new(),
             }))
         };
         self.later(
