@@ -1,17 +1,19 @@
 //! One schedule's file: every key read, defaults filled in, contradictions refused with the reason.
 
 use super::checks::checks;
+use super::landed;
 use super::properties::properties;
+use super::schedules::Scope;
 use super::section::{At, Section, brief, nearest};
 use super::terms::{SECOND, catch_up, chunk, columns, freshness, notify, retry};
 use super::warnings;
 use super::window::window;
 use crate::schedule::{
-    Cadence, CadenceFaultKind, Format, Name, Overlap, Partition, Report, Schedule, WindowRule,
+    Cadence, CadenceFaultKind, Columns, Format, Name, Overlap, Partition, Report, Schedule,
+    WindowRule,
 };
 use chrono_tz::Tz;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -39,12 +41,8 @@ pub(super) const KEYS: &[&str] = &[
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Reads the schedule `name`. `notifiers` are those of the daemon's configuration, where it is known.
-pub(super) fn resolve(
-    name: Name,
-    top: Section<'_>,
-    notifiers: Option<&BTreeSet<String>>,
-) -> Option<Schedule> {
+/// Reads the schedule `name`, held against the scope that is known of it.
+pub(super) fn resolve(name: Name, top: Section<'_>, scope: &Scope) -> Option<Schedule> {
     require_all(&top);
     let description = top
         .text("description")
@@ -106,9 +104,14 @@ pub(super) fn resolve(
     let columns = columns(&top);
     let checks = checks(&top);
     let freshness = freshness(&top);
-    let notify = notify(&top, notifiers);
+    let notify = notify(&top, scope.notifiers.as_ref());
     let sheet = top.sheet;
     let spans = warnings::Spans::of(&top);
+    let landed_spans = landed::Spans::of(&top);
+    let partition = partition.or_else(|| window.map(default_partition));
+    if let Some(partition) = partition {
+        refuse_key_columns(&top, partition, &columns);
+    }
     top.finish();
 
     let window = window?;
@@ -122,7 +125,7 @@ pub(super) fn resolve(
         window,
         properties: properties?,
         chunk,
-        partition: partition.unwrap_or_else(|| default_partition(window)),
+        partition: partition?,
         overlap,
         catch_up,
         jitter,
@@ -134,6 +137,9 @@ pub(super) fn resolve(
         freshness,
         notify,
     };
+    if let Some(root) = &scope.landing {
+        landed::hold(sheet, &landed_spans, &schedule, root);
+    }
     if let Some(now) = sheet.now {
         warnings::look(sheet, &spans, &schedule, now);
     }
@@ -156,6 +162,24 @@ fn require_all(top: &Section<'_>) {
         ("properties", "properties = { ids = [99001416] }, for one"),
     ] {
         top.require(key, help);
+    }
+}
+
+/// Readers take a folder's key for a column, and silently prefer it to one of the file.
+fn refuse_key_columns(top: &Section<'_>, partition: Partition, columns: &Columns) {
+    let Some(section) = top.section("columns") else {
+        return;
+    };
+    let own = landed::key_name(partition);
+    for (key, column) in [("property", &columns.property), ("date", &columns.date)] {
+        if column.eq_ignore_ascii_case(own) {
+            section.sheet.fault(
+                section.key_span(key),
+                "key-column",
+                format!("`columns.{key}` is `{column}`, which readers would not see below folders named `{own}=…`"),
+                format!("partition by another key than \"{own}\""),
+            );
+        }
     }
 }
 
