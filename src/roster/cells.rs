@@ -70,6 +70,16 @@ impl Roster {
         }
     }
 
+    /// The schedule's properties that are not excluded, and `more`, sorted.
+    pub(super) fn wanted_now(&self, schedule: &Schedule, more: &[i64]) -> Vec<i64> {
+        let now = self.properties_now(schedule);
+        let wanted = now.iter().filter(|id| !self.excluded.contains_key(id));
+        let mut all: Vec<i64> = wanted.chain(more).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Without a window: from the first day ever asked for to the last that is due, and only days
     /// that a fire asks for are due. With one, every day of it that could be there by now is.
     pub(super) fn question(

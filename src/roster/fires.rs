@@ -284,6 +284,7 @@ impl Roster {
             cells: crate::run::Cells::default(),
             missing: Vec::new(),
             batch: None,
+            whole: trigger != Trigger::Backfill,
             parts: std::collections::BTreeMap::new(),
             properties,
         }

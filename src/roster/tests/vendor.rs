@@ -222,6 +222,11 @@ impl World {
                 FaultClass::Content,
                 "no date column to split by",
             ))
+        } else if self.no_property_column && !run.whole {
+            Err(Fault::new(
+                FaultClass::Content,
+                "rows cannot be told apart: others' are there",
+            ))
         } else if self.dice.chance(self.weather.publish_breaks) {
             Err(Fault::new(FaultClass::Disk, "no space"))
         } else {

@@ -91,6 +91,7 @@ pub struct World {
     pub landed_again: usize,
     /// The vendor's files cannot be split by day.
     pub no_date_column: bool,
+    pub no_property_column: bool,
 }
 
 pub fn start() -> DateTime<Utc> {
@@ -196,6 +197,7 @@ impl World {
             lists: 0,
             landed_again: 0,
             no_date_column: false,
+            no_property_column: false,
         };
         world.carry_out(turn);
         world

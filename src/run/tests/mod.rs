@@ -72,6 +72,7 @@ fn run() -> Run {
         cells: Cells::default(),
         missing: Vec::new(),
         batch: None,
+        whole: false,
         files: Vec::new(),
         parts: BTreeMap::new(),
         properties: Arc::default(),
