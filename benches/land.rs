@@ -228,7 +228,7 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
         properties: properties.clone(),
         window: window(),
         artifact,
-        delivered_at: chrono::Utc::now(),
+        delivered_at: "2026-11-30T00:00:00Z".parse().expect("moment"),
     };
     let published = landing
         .publish(PublishOrder {
@@ -239,6 +239,7 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
             partition: Partition::Window,
             window: window(),
             properties,
+            whole: true,
             columns,
             checks,
             parts: vec![part],

@@ -224,6 +224,7 @@ fn publish_order(run: &Run) -> PublishOrder {
         partition: run.terms.partition,
         window: run.window,
         properties: run.properties.to_vec(),
+        whole: run.whole,
         columns: run.terms.columns.clone(),
         checks: run.terms.checks.clone(),
         parts: delivered(run).collect(),

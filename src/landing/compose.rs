@@ -2,10 +2,10 @@
 
 use super::cells::Cells;
 use super::inspect::{Datum, Facts, Slots, content, day_number, day_of_number};
-use super::manifest::Manifest;
+use super::manifest::{Column, Manifest};
 use super::merge::{self, Merged, Route, Source, Take};
 use super::partition::{Slice, intersection, slices};
-use super::{Delivered, PublishOrder, layout, recover};
+use super::{Delivered, PublishOrder, layout, recover, schema};
 use crate::run::{CellSpan, Fault, FaultClass, PartNumber};
 use crate::schedule::Partition;
 use chrono::NaiveDate;
@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 /// How the fault begins that asks for parts of one day each.
 pub const NO_DATE_COLUMN: &str = "no date column";
+
+/// How the fault begins that asks for all properties of a partition.
+pub const NOT_APART: &str = "rows cannot be told apart";
 
 /// Whether the run must be planned anew in parts of one day, because its files name no day.
 pub fn needs_one_day_parts(fault: &Fault) -> bool {
@@ -36,6 +39,10 @@ pub(super) struct Target {
     pub kept: Cells,
     /// What parts give that were outrun: the cells for which the file holds no newer rows.
     pub outrun: BTreeMap<PartNumber, Cells>,
+    /// Newer rows of it cannot be told from those that this run failed to deliver: it stays as it is.
+    pub held: bool,
+    /// Cells of nobody's now, whose rows give way because they cannot be told from the run's.
+    pub dropped: Vec<CellSpan>,
     /// Its file is not what its manifest says, so that the rows that stay come out of raw/.
     pub rebuilt: bool,
     pub action: Action,
@@ -63,6 +70,8 @@ pub(super) struct Composition {
     pub rebuilt: Vec<String>,
     /// Cells whose rows were in a file and are no more, nor in raw/.
     pub lost: Vec<CellSpan>,
+    /// Cells whose rows gave way because no column tells them from the run's.
+    pub dropped: Vec<CellSpan>,
 }
 
 pub(super) fn compose(
@@ -95,13 +104,33 @@ pub(super) fn compose(
     }
     add_parts(root, order, found, &targets, &mut sources)?;
     let rebuilt = targets.iter().filter(|target| target.rebuilt);
+    let dropped = targets.iter().flat_map(|target| target.dropped.clone());
     Ok(Composition {
         rebuilt: rebuilt.map(|target| target.slice.key.clone()).collect(),
+        dropped: dropped.collect(),
         targets,
         sources,
         outputs,
         lost,
     })
+}
+
+impl Composition {
+    /// Those of every merged file: what was in the files before, and what is `delivered`.
+    pub fn columns(&self, delivered: &[Column]) -> Vec<Column> {
+        let merged = |target: &&Target| target.output().is_some() && !target.kept.is_empty();
+        let mut columns = Vec::new();
+        for previous in self
+            .targets
+            .iter()
+            .filter(merged)
+            .flat_map(|target| &target.previous)
+        {
+            schema::join_columns(&mut columns, &previous.columns);
+        }
+        schema::join_columns(&mut columns, delivered);
+        columns
+    }
 }
 
 /// Where an output is staged until it is published.
@@ -152,6 +181,8 @@ impl Target {
             fresh,
             kept,
             outrun,
+            held: false,
+            dropped: Vec::new(),
             rebuilt: false,
             action: Action::Nothing,
         }
@@ -180,8 +211,14 @@ impl Target {
             self.action = Action::Settled;
             return Ok(());
         }
+        if !self.kept.is_empty() && self.has_sound_file(root) && !self.tells_apart(order) {
+            self.give_way(order)?;
+        }
+        if self.held {
+            return Ok(());
+        }
         if let [only] = mine[..]
-            && self.kept.count() == 0
+            && self.kept.is_empty()
             && self.whole(order, &found[only])
         {
             self.action = Action::Copy(only);
@@ -273,10 +310,51 @@ impl Target {
 
     fn inseparable(&self) -> Fault {
         content(format!(
-            "{} holds rows of properties that this run does not deliver, and no column tells them \
-             apart: export the whole partition anew",
+            "{NOT_APART}: {} holds rows that this run does not deliver, and no column tells them from \
+             those it does: export the whole partition anew",
             self.slice.key
         ))
+    }
+
+    /// The columns by which rows of the published file can be routed: property and date.
+    fn columns(&self, order: &PublishOrder) -> (bool, bool) {
+        let columns = self.previous.iter().flat_map(|previous| &previous.columns);
+        let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+        (
+            names.contains(&order.columns.property.as_str()),
+            names.contains(&order.columns.date.as_str()) || self.slice.window.len() == 1,
+        )
+    }
+
+    /// Whether the rows that are to stay can be told from those that this run delivered anew.
+    fn tells_apart(&self, order: &PublishOrder) -> bool {
+        let (by_property, by_date) = self.columns(order);
+        let same = |previous: &Manifest| previous.format == order.format;
+        self.previous.as_ref().is_some_and(same)
+            && separable(&self.fresh, &self.kept, by_property, by_date)
+    }
+
+    /// What stays cannot be told from what is new. If it is the run's own, nothing changes; if it is
+    /// others', the run must ask for all of them, and what then is nobody's gives way.
+    fn give_way(&mut self, order: &PublishOrder) -> Result<(), Fault> {
+        let mut own = Cells::none(self.kept.properties(), self.kept.window());
+        if let Some(window) = intersection(order.window, self.slice.window) {
+            own.set_rectangle(&order.properties, window);
+        }
+        if own.overlaps(&self.kept) {
+            self.held = true;
+            self.fresh.clear(&self.fresh.clone());
+            if let Some(previous) = &self.previous {
+                previous.mark_landed(&mut self.kept);
+            }
+            return Ok(());
+        }
+        if !order.whole {
+            return Err(self.inseparable());
+        }
+        self.dropped = self.kept.spans();
+        self.kept.clear(&self.kept.clone());
+        Ok(())
     }
 
     /// The rows of the published file that this run did not deliver anew.
@@ -293,26 +371,13 @@ impl Target {
         if self.rebuilt {
             return recover::sources(root, order, self, previous, output);
         }
-        let named = |name: &str| previous.columns.iter().any(|column| column.name == name);
         let day = (self.slice.window.len() == 1).then_some(self.slice.window.from);
-        let by_property = named(&order.columns.property);
-        let by_date = named(&order.columns.date) || day.is_some();
-        if previous.format != order.format
-            || !(by_property || by_date)
-            || !separable(&self.fresh, &self.kept, by_property, by_date)
-        {
-            return Err(self.inseparable());
-        }
+        let columns = self.columns(order);
         let path = previous.file.path.clone().unwrap_or_default();
         Ok(vec![Source {
             path: root.join(path),
             rows: previous.file.rows,
-            take: Take::Routed(route(
-                self.kept.clone(),
-                (by_property, by_date),
-                day,
-                output,
-            )),
+            take: Take::Routed(route(self.kept.clone(), columns, day, output)),
         }])
     }
 

@@ -27,7 +27,7 @@ mod schema;
 mod tests;
 mod verify;
 
-pub use compose::{NO_DATE_COLUMN, needs_one_day_parts};
+pub use compose::{NO_DATE_COLUMN, NOT_APART, needs_one_day_parts};
 pub use inspect::Terms;
 pub use manifest::{Column, FileEntry, JobEntry, Manifest};
 pub use verify::{FileState, Verification, Verified, verify};
@@ -93,6 +93,8 @@ pub struct PublishOrder {
     pub window: Window,
     /// Sorted; all that the run asked for.
     pub properties: Vec<i64>,
+    /// They are all that the schedule asks for.
+    pub whole: bool,
     pub columns: Columns,
     pub checks: Checks,
     /// Parts that failed are simply absent: their cells are missing.

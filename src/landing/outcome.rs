@@ -133,7 +133,15 @@ impl Outcome<'_> {
                 "because": "the partition has no manifest any more and raw/ does not hold them",
             })
         });
-        rebuilt.chain(lost).collect()
+        let dropped = (!composition.dropped.is_empty()).then(|| {
+            let first = composition.dropped.iter().take(20).collect::<Vec<_>>();
+            json!({
+                "event": "rows_dropped", "first": first,
+                "because": "no column tells their rows from those exported anew, and the schedule does \
+                            not ask for them any more",
+            })
+        });
+        rebuilt.chain(lost).chain(dropped).collect()
     }
 
     fn published(
@@ -170,7 +178,7 @@ impl Outcome<'_> {
             landed: landed.spans(),
             empty: empty.spans(),
             missing: present.gaps(),
-            lost: self.composition.lost.clone(),
+            lost: [&self.composition.lost[..], &self.composition.dropped].concat(),
             told: self.told(),
         }
     }

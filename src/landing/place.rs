@@ -2,7 +2,7 @@
 //! done, so a repeat after a crash completes it.
 
 use super::cells::Cells;
-use super::compose::{self, Found, Target};
+use super::compose::{self, Action, Found, Target};
 use super::disk::{Disk, disk_fault};
 use super::manifest::{
     Column, DateSummary, FileEntry, JobEntry, Manifest, PropertySummary, SCHEMA,
@@ -77,9 +77,14 @@ impl Outcome<'_> {
             .as_ref()
             .is_some_and(|previous| previous.file.rows > 0)
         {
-            return Ok(Some(format!(
-                "{key} keeps its earlier file: nothing new was delivered for it"
-            )));
+            let why = match target.held {
+                true => {
+                    "not all of it was delivered, and no column tells its rows apart from those that \
+                     were"
+                }
+                false => "nothing new was delivered for it",
+            };
+            return Ok(Some(format!("{key} keeps its earlier file: {why}")));
         }
         let asked = intersection(self.order.window, target.slice.window);
         let delivered = |part: &&Found| asked.is_some_and(|asked| part.part.window.overlaps(asked));
@@ -247,8 +252,11 @@ impl Outcome<'_> {
     }
 
     fn columns_of(&self, target: &Target) -> Vec<Column> {
-        match &target.previous {
-            Some(previous) if self.columns.is_empty() => previous.columns.clone(),
+        match (&target.action, &target.previous) {
+            (Action::Merge(_), _) => self.composition.columns(&self.columns),
+            (Action::Copy(at), _) => self.found[*at].facts.columns.clone(),
+            (_, Some(previous)) if self.columns.is_empty() => previous.columns.clone(),
+            (Action::Settled, Some(previous)) => previous.columns.clone(),
             _ => self.columns.clone(),
         }
     }

@@ -10,12 +10,15 @@ use super::merge::{self, Merged};
 use super::outcome::Outcome;
 use super::partition::slices;
 use super::{Delivered, PublishOrder, layout, place, schema};
-use crate::run::{Fault, FaultClass, Published, Verdict};
+use crate::run::{CellSpan, Fault, FaultClass, Published, Verdict};
+use crate::schedule::Window;
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 
 pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fault> {
     let root = disk.root();
+    refuse_other_keys(root, order)?;
     settle(disk, order)?;
     disk.remove_folder(&layout::staging(root, &order.run).join("out"))?;
     let found = find(disk, order)?;
@@ -23,7 +26,7 @@ pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fa
     let columns = schema::joined(order.format, &facts)?;
     let composition = compose::compose(root, order, &found)?;
     let files = stage(disk, order, &found, &composition)?;
-    let delivered = delivered_cells(order, &found);
+    let delivered = delivered_cells(order, &found, &composition);
     let checks = checks::evaluate(&Evidence {
         root,
         order,
@@ -48,6 +51,30 @@ pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fa
     let published = outcome.land(disk, &files)?;
     tidy(disk, order, &published);
     Ok(published)
+}
+
+/// A schedule whose key changed would show days twice; `check` and a reload refuse that, but a run
+/// keeps the terms it began with.
+fn refuse_other_keys(root: &Path, order: &PublishOrder) -> Result<(), Fault> {
+    let slice = slices(order.partition, order.window).into_iter().next();
+    let own = slice.iter().find_map(|slice| slice.key.split_once('='));
+    let own = own.map_or("", |(own, _)| own);
+    let folder = root.join("data").join(order.schedule.as_str());
+    for key in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = key.file_name().to_string_lossy().into_owned();
+        let other = name.split_once('=').is_some_and(|(kind, _)| kind != own);
+        if other && fs::read_dir(key.path()).is_ok_and(|mut files| files.next().is_some()) {
+            let schedule = &order.schedule;
+            return Err(Fault::new(
+                FaultClass::Check,
+                format!(
+                    "data/{schedule} holds {name}: beside files by `{own}` readers would see days twice, \
+                     so nothing was landed"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Completes what an earlier publish of this run was stopped in: where a file is in place already,
@@ -175,13 +202,20 @@ fn stage(
 }
 
 /// Cells asked for by the run whose rows it delivered.
-fn delivered_cells(order: &PublishOrder, found: &[Found]) -> Cells {
+fn delivered_cells(order: &PublishOrder, found: &[Found], composition: &Composition) -> Cells {
     let mut cells = Cells::none(&order.properties, order.window);
     for part in found.iter().filter(|part| part.facts.rows > 0) {
         part.facts
             .cells
             .iter()
             .for_each(|span| cells.set_span(*span));
+    }
+    // What a partition could not take up is not in the data.
+    for target in composition.targets.iter().filter(|target| target.held) {
+        let Window { from, to } = target.slice.window;
+        for &property in &order.properties {
+            cells.clear_span(CellSpan { property, from, to });
+        }
     }
     cells
 }

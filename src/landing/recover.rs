@@ -6,7 +6,7 @@ use super::inspect::{self, Facts, Terms};
 use super::manifest::{DateSummary, FileEntry, JobEntry, Manifest, PropertySummary, SCHEMA};
 use super::merge::{self, Source, Take};
 use super::partition::{Slice, intersection, slices};
-use super::{Earlier, PublishOrder, announce, layout};
+use super::{Earlier, PublishOrder, announce, layout, schema};
 use crate::run::{CellSpan, Fault, FaultClass};
 use crate::schedule::{Format, Partition, Window};
 use std::fs;
@@ -75,7 +75,7 @@ pub(super) fn reconstructed(
             taken.set(&cells);
             manifest.jobs.push(job.holding(&cells));
             manifest.file.rows += facts.rows;
-            manifest.columns = facts.columns;
+            schema::join_columns(&mut manifest.columns, &facts.columns);
         }
     }
     lost.clear(&taken);
@@ -206,7 +206,7 @@ fn beyond_recovery(order: &PublishOrder, previous: &Manifest, target: &Target) -
         format!(
             "{path} is not the file that its manifest describes, and raw/ does not hold all of its rows \
              any more; nothing was changed. Restore it from a backup; or move it and its manifest away, \
-             then `aptiqd backfill {} --from {} --to {} --only all`",
+             then `aptiqd trigger {} --from {} --to {}`",
             order.schedule, days.from, days.to
         ),
     )

@@ -46,20 +46,22 @@ fn load(root: &Path, schedule: &Name) -> Option<KnownSchema> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// The columns of all parts together. CSV and Parquet files must agree to become one file.
+/// The columns of all parts together, in the order they are first seen. Parquet files must agree in
+/// the types of those they share to become one file.
 pub(super) fn joined(format: Format, parts: &[&Facts]) -> Result<Vec<Column>, Fault> {
     let mut joined: Vec<Column> = Vec::new();
     // A part without rows has nothing to merge, whatever its header says.
     for facts in parts.iter().filter(|facts| facts.rows > 0) {
         if joined.is_empty() {
             joined.clone_from(&facts.columns);
-        } else if format == Format::Jsonl {
-            join_lines(&mut joined, &facts.columns);
         } else if joined != facts.columns {
             let changed = Difference::between(&joined, &facts.columns);
-            return Err(content(format!(
-                "parts of one run differ in columns: {changed}"
-            )));
+            if format == Format::Parquet && !changed.retyped.is_empty() {
+                return Err(content(format!(
+                    "parts of one run differ in columns: {changed}"
+                )));
+            }
+            join_columns(&mut joined, &facts.columns);
         }
     }
     Ok(joined)
@@ -75,7 +77,8 @@ fn join_kind(a: &str, b: &str) -> String {
     }
 }
 
-fn join_lines(joined: &mut Vec<Column>, more: &[Column]) {
+/// Adds columns that are new, and gives one that was null throughout its type.
+pub(super) fn join_columns(joined: &mut Vec<Column>, more: &[Column]) {
     for column in more {
         match joined.iter_mut().find(|known| known.name == column.name) {
             Some(known) => known.kind = join_kind(&known.kind, &column.kind),

@@ -9,7 +9,7 @@ mod parquet;
 mod tally;
 mod types;
 
-pub(super) use self::csv::{Header, RecordReader};
+pub(super) use self::csv::{Field, Header, RecordReader};
 pub(super) use self::parquet::{
     corrupt, guarded, open as open_parquet, route_columns, rows as parquet_rows,
 };

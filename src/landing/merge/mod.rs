@@ -3,6 +3,7 @@
 mod columns;
 mod parquet;
 mod text;
+mod union;
 
 use super::disk::{Disk, disk_fault};
 use super::inspect::{Datum, Slots};

@@ -112,7 +112,12 @@ async fn what_raw_does_not_hold_any_more_is_not_made_up() {
             .contains("not the file that its manifest describes"),
         "{fault}"
     );
-    assert!(fault.message.contains("--only all"), "{fault}");
+    assert!(
+        fault
+            .message
+            .contains("aptiqd trigger owned --from 2026-11-01"),
+        "{fault}"
+    );
     assert_eq!(std::fs::read(world.data(KEY)).expect("file"), before);
 
     // What replaces all of it needs nothing of it.

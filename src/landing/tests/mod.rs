@@ -8,6 +8,7 @@ mod quality;
 mod rows;
 mod server;
 mod tamper;
+mod union;
 
 use super::disk::Disk;
 use super::*;
@@ -173,6 +174,7 @@ impl World {
             partition: self.partition,
             window: days,
             properties: properties.to_vec(),
+            whole: false,
             columns: columns(),
             checks: self.checks.clone(),
             parts,
