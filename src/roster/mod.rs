@@ -13,6 +13,7 @@ mod due;
 mod exclusions;
 mod fires;
 mod inflight;
+mod landing;
 mod listing;
 mod mark;
 pub mod plan;
@@ -24,11 +25,12 @@ mod reports;
 )]
 mod roster;
 mod runs;
+mod same_cells;
 #[cfg(test)]
 mod tests;
 mod turn;
 
-pub use backfill::Backfill;
+pub use backfill::{Backfill, Order};
 pub use cells::Coverage;
 pub use exclusions::{Exclusion, PropertyNow};
 pub use mark::{Ended, Landed, Mark, Paused};
