@@ -217,6 +217,7 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
         terms: Terms {
             properties: properties.clone(),
             window: window(),
+            partition: Partition::Window,
             columns: columns.clone(),
             checks: checks.clone(),
         },
@@ -242,6 +243,7 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
             whole: true,
             columns,
             checks,
+            accepted_by: None,
             parts: vec![part],
             earlier: Vec::new(),
             at: "2026-12-01T00:00:00Z".parse().expect("moment"),

@@ -16,6 +16,7 @@ mod pause;
 mod places;
 mod plan;
 mod properties;
+mod prune;
 mod reload;
 mod render;
 mod resume;
@@ -91,6 +92,7 @@ enum Verb {
     Coverage(coverage::Args),
     Freshness(freshness::Args),
     Properties(properties::Args),
+    Prune(prune::Args),
     Why(why::Args),
     Verify(verify::Args),
     Schema(schema::Args),
@@ -170,7 +172,13 @@ fn refuse(error: &clap::Error) -> Exit {
     let asks_json = std::env::args().any(|word| word == "--json");
     if asks_json && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default();
+        // What follows the first blank line is advice; what comes before it may name arguments, one a line.
+        let said: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let message = said.join(" ");
         let message = message.trim_start_matches("error: ");
         let failure = Failure::new(Code::Usage, message, "aptiqd --help");
         Console::new(Reader::Script).fail(&failure);
@@ -197,6 +205,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Coverage(args) => asker()?.block_on(coverage::perform(args, context)),
         Verb::Freshness(args) => asker()?.block_on(freshness::perform(args, context)),
         Verb::Properties(args) => asker()?.block_on(properties::perform(args, context)),
+        Verb::Prune(args) => asker()?.block_on(prune::perform(args, context)),
         Verb::Why(args) => asker()?.block_on(why::perform(args, context)),
         Verb::Cancel(args) => asker()?.block_on(cancel::perform(args, context)),
         Verb::Retry(args) => asker()?.block_on(retry::perform(args, context)),

@@ -199,11 +199,20 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+fn is_quarantined(run: &Run) -> bool {
+    let reason = run.reason.as_deref().unwrap_or_default();
+    reason.contains("staging/quarantine/")
+}
+
 fn next_command(detail: &RunDetail) -> Option<String> {
     let run = &detail.run;
     let Window { from, to } = run.window;
     let backfill = format!("aptiqd backfill {} --from {from} --to {to}", run.schedule);
     match run.state {
+        // Its reason begins with the checks and ends with the command that accepts the files.
+        RunState::Failed if is_quarantined(run) => {
+            Some(format!("aptiqd retry {} --accept", run.id))
+        }
         RunState::Failed | RunState::Incomplete if is_retriable(detail) => {
             Some(format!("aptiqd retry {}", run.id))
         }

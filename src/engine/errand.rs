@@ -4,7 +4,9 @@ use crate::apartmentiq::{CallbackKeys, Client, CreateJob};
 use crate::clock;
 use crate::landing::{Delivered, Earlier, FetchOrder, Landing, PublishOrder, Terms};
 use crate::roster::{Effect, Listed, Report};
-use crate::run::{AttemptId, Fault, FaultClass, JobSeen, PartState, Published, Run, Source};
+use crate::run::{
+    AttemptId, Fault, FaultClass, JobSeen, PartState, Published, Quarantine, Run, Source,
+};
 use crate::schedule::{Name, Properties, Window};
 use crate::store;
 use chrono::{DateTime, Utc};
@@ -150,6 +152,8 @@ impl Errands {
         job_id: String,
         run: &Run,
     ) -> Result<crate::run::Artifact, Fault> {
+        // A folder that cannot take the file is no reason to ask for it.
+        self.landing.admit(0)?;
         let location = self.api.results(&job_id).await?;
         let part = run.parts.get(&attempt.part);
         let order = FetchOrder {
@@ -159,6 +163,7 @@ impl Errands {
             job_id,
             format: run.terms.format,
             terms: Terms {
+                partition: run.terms.partition,
                 columns: run.terms.columns.clone(),
                 checks: run.terms.checks.clone(),
                 properties: part
@@ -227,6 +232,10 @@ fn publish_order(run: &Run) -> PublishOrder {
         whole: run.whole,
         columns: run.terms.columns.clone(),
         checks: run.terms.checks.clone(),
+        accepted_by: match &run.quarantine {
+            Some(Quarantine::Accepted { by }) => Some(by.clone()),
+            _ => None,
+        },
         parts: delivered(run).collect(),
         earlier: Vec::new(),
         at: clock::now(),

@@ -5,7 +5,8 @@ use super::inspect::{Datum, Facts, Slots, content, day_number, day_of_number};
 use super::manifest::{Column, Manifest};
 use super::merge::{self, Merged, Route, Source, Take};
 use super::partition::{Slice, intersection, slices};
-use super::{Delivered, PublishOrder, layout, recover, schema};
+use super::schema::{self, Comparison};
+use super::{Delivered, PublishOrder, layout, recover};
 use crate::run::{CellSpan, Fault, FaultClass, PartNumber};
 use crate::schedule::Partition;
 use chrono::NaiveDate;
@@ -78,6 +79,7 @@ pub(super) fn compose(
     root: &Path,
     order: &PublishOrder,
     found: &[Found],
+    schema: &Comparison,
 ) -> Result<Composition, Fault> {
     let mut targets = Vec::new();
     let mut lost = Vec::new();
@@ -100,7 +102,7 @@ pub(super) fn compose(
     let mut sources = Vec::new();
     let mut outputs = Vec::new();
     for target in &mut targets {
-        target.decide(root, order, found, &mut sources, &mut outputs)?;
+        target.decide(root, order, found, schema, &mut sources, &mut outputs)?;
     }
     add_parts(root, order, found, &targets, &mut sources)?;
     let rebuilt = targets.iter().filter(|target| target.rebuilt);
@@ -193,6 +195,7 @@ impl Target {
         root: &Path,
         order: &PublishOrder,
         found: &[Found],
+        schema: &Comparison,
         sources: &mut Vec<Source>,
         outputs: &mut Vec<PathBuf>,
     ) -> Result<(), Fault> {
@@ -220,6 +223,7 @@ impl Target {
         if let [only] = mine[..]
             && self.kept.is_empty()
             && self.whole(order, &found[only])
+            && !schema.recasts(found[only].part.number)
         {
             self.action = Action::Copy(only);
             return Ok(());
@@ -268,6 +272,23 @@ impl Target {
         };
         let there = merge::hash_file(&root.join(path)).ok();
         there.map(|(_, sha256)| sha256) == previous.file.sha256
+    }
+
+    /// Cells ever asked for in this partition, and those whose rows are in its file.
+    pub fn cells(&self, order: &PublishOrder) -> (Cells, Cells) {
+        let mut asked = Cells::none(self.fresh.properties(), self.slice.window);
+        if let Some(window) = intersection(order.window, self.slice.window) {
+            asked.set_rectangle(&order.properties, window);
+        }
+        if let Some(previous) = &self.previous {
+            previous.mark_asked(&mut asked);
+        }
+        let mut landed = self.fresh.clone();
+        self.kept
+            .spans()
+            .into_iter()
+            .for_each(|span| landed.set_span(span));
+        (asked, landed)
     }
 
     /// The file that is in place already.

@@ -67,7 +67,7 @@ pub(super) fn reconstructed(
             lost.set_rectangle(&part.properties, window);
             continue;
         };
-        let facts = facts_of(&raw, order, &part.properties, part.window)?;
+        let facts = facts_of(root, &raw, order, &part.properties, part.window)?;
         let mut cells = Cells::none(&properties, slice.window);
         facts.cells.iter().for_each(|span| cells.set_span(*span));
         cells.clear(&taken);
@@ -157,7 +157,7 @@ pub(super) fn sources(
         };
         let raw = raw.ok_or_else(|| beyond_recovery(order, previous, target))?;
         left.clear(&wins);
-        let source = source(raw, order, target, job, &wins, output)?;
+        let source = source(root, raw, order, target, job, &wins, output)?;
         sources.push(source.ok_or_else(|| beyond_recovery(order, previous, target))?);
     }
     match left.is_empty() {
@@ -168,6 +168,7 @@ pub(super) fn sources(
 
 /// `None` if the rows wanted cannot be told from the part's others.
 fn source(
+    root: &Path,
     raw: PathBuf,
     order: &PublishOrder,
     target: &Target,
@@ -176,7 +177,7 @@ fn source(
     output: usize,
 ) -> Result<Option<Source>, Fault> {
     let window = job.window();
-    let facts = facts_of(&raw, order, &job.property_ids, window)?;
+    let facts = facts_of(root, &raw, order, &job.property_ids, window)?;
     let mut loses = Cells::none(wins.properties(), wins.window());
     facts.cells.iter().for_each(|span| loses.set_span(*span));
     loses.clear(wins);
@@ -213,6 +214,7 @@ fn beyond_recovery(order: &PublishOrder, previous: &Manifest, target: &Target) -
 }
 
 fn facts_of(
+    root: &Path,
     raw: &Path,
     order: &PublishOrder,
     properties: &[i64],
@@ -225,10 +227,12 @@ fn facts_of(
     let terms = Terms {
         properties: properties.to_vec(),
         window,
+        partition: order.partition,
         columns: order.columns.clone(),
         checks,
     };
-    inspect::inspect_file(raw, order.format, &terms).map(|(facts, _)| facts)
+    let scratch = layout::staging(root, &order.run).join("recovered.keys");
+    inspect::inspect_file(raw, order.format, &terms, &scratch).map(|(facts, _)| facts)
 }
 
 /// The raw file with the bytes of a job's result, if it is still there and unharmed.

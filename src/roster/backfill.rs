@@ -23,6 +23,15 @@ pub struct Backfill {
     pub only: Only,
     /// Runs of the schedule's backfills that may be active at once; at least 1.
     pub max_active: u32,
+    pub order: Order,
+}
+
+/// Which days of a backfill come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Newest,
+    Oldest,
 }
 
 impl Roster {
@@ -49,6 +58,9 @@ impl Roster {
             .is_some_and(|mark| mark.whole_partitions)
         {
             self.widen_groups(&schedule, &mut groups);
+        }
+        if wanted.order == Order::Oldest {
+            groups.reverse();
         }
         let left = groups.split_off(groups.len().min(RUNS_MAX));
         let left = left.iter().map(cells_of).sum();

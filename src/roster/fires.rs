@@ -283,6 +283,7 @@ impl Roster {
             checks: Vec::new(),
             cells: crate::run::Cells::default(),
             missing: Vec::new(),
+            quarantine: None,
             batch: None,
             whole: trigger != Trigger::Backfill,
             parts: std::collections::BTreeMap::new(),

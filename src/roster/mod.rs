@@ -5,6 +5,7 @@
 //! it wants to be asked again though nothing came in.
 
 mod backfill;
+mod callbacks;
 mod cells;
 mod commands;
 mod declare;
@@ -13,6 +14,7 @@ mod due;
 mod exclusions;
 mod fires;
 mod inflight;
+mod landing;
 mod listing;
 mod mark;
 pub mod plan;
@@ -24,11 +26,12 @@ mod reports;
 )]
 mod roster;
 mod runs;
+mod same_cells;
 #[cfg(test)]
 mod tests;
 mod turn;
 
-pub use backfill::Backfill;
+pub use backfill::{Backfill, Order};
 pub use cells::Coverage;
 pub use exclusions::{Exclusion, PropertyNow};
 pub use mark::{Ended, Landed, Mark, Paused};

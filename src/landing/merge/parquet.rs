@@ -12,7 +12,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use std::fs::File;
 use std::slice;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ type Writers = Vec<Option<SerializedFileWriter<Sink>>>;
 /// A row that no output of this pass wants.
 pub(super) const NOWHERE: u16 = u16::MAX;
 
-pub(super) fn merge(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
+pub(super) fn merge(pass: &Pass, model: Option<&TypePtr>) -> Result<Vec<Option<Merged>>, Fault> {
     guarded(|| {
         let mut writers: Writers = pass.range.clone().map(|_| None).collect();
         let mut rows = vec![0u64; pass.range.len()];
-        let Some(union) = union(pass)? else {
+        let Some(union) = union(pass, model)? else {
             return Ok(writers.iter().map(|_| None).collect());
         };
         let union = SchemaDescriptor::new(union);

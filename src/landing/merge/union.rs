@@ -1,21 +1,26 @@
 //! The types of several Parquet files as those of one: all columns that any of them has.
 
 use super::Pass;
-use crate::landing::inspect::{content, corrupt, open_parquet};
+use crate::landing::inspect::{content, corrupt, is_blank, open_parquet};
 use crate::run::Fault;
 use parquet::basic::Repetition;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
-use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type, TypePtr};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
 /// Columns in the order they are first seen. One that a file lacks is null there, so it may be null.
-pub(super) fn union(pass: &Pass) -> Result<Option<TypePtr>, Fault> {
-    let mut root: Option<TypePtr> = None;
-    let mut fields: Vec<(TypePtr, usize)> = Vec::new();
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+/// `model` has the first of them, with their types; a file may differ from it where it is null.
+pub(super) fn union(pass: &Pass, model: Option<&TypePtr>) -> Result<Option<TypePtr>, Fault> {
+    let mut root: Option<TypePtr> = model.cloned();
+    let first = root.iter().flat_map(|root| root.get_fields());
+    let mut fields: Vec<(TypePtr, usize)> = first.map(|field| (Arc::clone(field), 0)).collect();
+    let places = fields.iter().zip(0..);
+    let mut places: BTreeMap<String, usize> = places
+        .map(|((field, _), at)| (field.name().to_owned(), at))
+        .collect();
     let mut files = 0;
     for source in pass.sources() {
         let reader = open_parquet(&source.path)?;
@@ -25,8 +30,14 @@ pub(super) fn union(pass: &Pass) -> Result<Option<TypePtr>, Fault> {
             match places.get(field.name()) {
                 Some(&at) => {
                     let (known, seen) = &mut fields[at];
-                    *known = joined(known, field)?;
-                    *seen += 1;
+                    match joined(known, field) {
+                        Ok(both) => {
+                            *known = both;
+                            *seen += 1;
+                        }
+                        Err(_) if is_blank(&source.path, field.name())? => {}
+                        Err(fault) => return Err(fault),
+                    }
                 }
                 None => {
                     places.insert(field.name().to_owned(), fields.len());
@@ -52,7 +63,7 @@ pub(super) fn union(pass: &Pass) -> Result<Option<TypePtr>, Fault> {
     Ok(Some(Arc::new(union)))
 }
 
-pub(super) fn root_of(reader: &SerializedFileReader<File>) -> TypePtr {
+fn root_of(reader: &SerializedFileReader<File>) -> TypePtr {
     let schema = reader.metadata().file_metadata().schema_descr();
     schema.root_schema_ptr()
 }
@@ -143,12 +154,13 @@ impl Mould {
         let paths = ours.columns().iter().enumerate();
         let places: BTreeMap<String, usize> =
             paths.map(|(at, leaf)| (leaf.path().string(), at)).collect();
-        let leaf_of = |wanted: &parquet::schema::types::ColumnDescPtr| match places
-            .get(&wanted.path().string())
-        {
-            Some(&at) if ours.column(at) == *wanted => Leaf::Same(at),
-            Some(&at) => Leaf::Recast(at),
-            None => Leaf::Null,
+        let leaf_of = |wanted: &Arc<ColumnDescriptor>| {
+            let at = places.get(&wanted.path().string()).copied();
+            match at.map(|at| (at, ours.column(at))) {
+                Some((at, leaf)) if leaf == *wanted => Leaf::Same(at),
+                Some((at, leaf)) if same_values(&leaf, wanted) => Leaf::Recast(at),
+                _ => Leaf::Null,
+            }
         };
         Mould {
             root: union.root_schema_ptr(),
@@ -156,4 +168,14 @@ impl Mould {
             is_plain: ours.root_schema() == union.root_schema(),
         }
     }
+}
+
+/// Whether a column differs only in whether it may be null; what else differs is null throughout.
+fn same_values(ours: &ColumnDescriptor, wanted: &ColumnDescriptor) -> bool {
+    ours.physical_type() == wanted.physical_type()
+        && ours.type_length() == wanted.type_length()
+        && ours.logical_type_ref() == wanted.logical_type_ref()
+        && ours.converted_type() == wanted.converted_type()
+        && ours.type_precision() == wanted.type_precision()
+        && ours.type_scale() == wanted.type_scale()
 }

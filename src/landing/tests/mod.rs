@@ -3,8 +3,12 @@ mod crash;
 mod damage;
 mod download;
 mod formats;
+mod lies;
 mod partitions;
+mod prune;
 mod quality;
+mod restated;
+mod retyped;
 mod rows;
 mod server;
 mod tamper;
@@ -60,6 +64,7 @@ pub struct World {
     pub format: Format,
     pub partition: Partition,
     pub checks: Checks,
+    pub accepted_by: Option<String>,
 }
 
 pub fn settings(root: &Path) -> Settings {
@@ -82,6 +87,7 @@ impl World {
             format,
             partition,
             checks: no_checks(),
+            accepted_by: None,
         }
     }
 
@@ -116,6 +122,7 @@ impl World {
             terms: Terms {
                 properties: properties.to_vec(),
                 window: days,
+                partition: self.partition,
                 columns: columns(),
                 checks: self.checks.clone(),
             },
@@ -177,6 +184,7 @@ impl World {
             whole: false,
             columns: columns(),
             checks: self.checks.clone(),
+            accepted_by: self.accepted_by.clone(),
             parts,
             earlier: Vec::new(),
             at: "2026-12-01T00:00:00Z".parse().expect("moment"),

@@ -71,6 +71,7 @@ fn run() -> Run {
         checks: Vec::new(),
         cells: Cells::default(),
         missing: Vec::new(),
+        quarantine: None,
         batch: None,
         whole: false,
         files: Vec::new(),
