@@ -11,6 +11,7 @@ mod events;
 mod exit;
 mod freshness;
 mod init;
+mod known;
 mod man;
 mod pause;
 mod places;
@@ -187,7 +188,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Sandbox(args) => server()?.block_on(sandbox::perform(args, context)),
         Verb::Init(args) => init::perform(&args, context),
         Verb::Check(args) => check::perform(args, context),
-        Verb::Plan(args) => plan::perform(args, context),
+        Verb::Plan(args) => asker()?.block_on(plan::perform(args, context)),
         Verb::Status(args) => asker()?.block_on(status::perform(args, context)),
         Verb::Runs(args) => asker()?.block_on(runs::perform(args, context)),
         Verb::Show(args) => asker()?.block_on(show::perform(args, context)),

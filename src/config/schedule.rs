@@ -7,7 +7,8 @@ use super::terms::{SECOND, catch_up, chunk, columns, freshness, notify, retry};
 use super::warnings;
 use super::window::window;
 use crate::schedule::{
-    Cadence, CadenceFaultKind, Format, Name, Overlap, Partition, Report, Schedule, WindowRule,
+    Cadence, CadenceFaultKind, Compiler, Format, Name, Overlap, Partition, Report, Schedule,
+    WindowRule,
 };
 use chrono_tz::Tz;
 use std::borrow::Cow;
@@ -44,6 +45,7 @@ pub(super) fn resolve(
     name: Name,
     top: Section<'_>,
     notifiers: Option<&BTreeSet<String>>,
+    compiler: &mut Compiler,
 ) -> Option<Schedule> {
     require_all(&top);
     let description = top
@@ -66,7 +68,7 @@ pub(super) fn resolve(
         ],
     );
     let zone = timezone(&top);
-    let cadence = cadence(&top, zone);
+    let cadence = cadence(&top, zone, compiler);
     let window = window(&top);
     let properties = properties(&top);
     let chunk = chunk(&top);
@@ -205,14 +207,14 @@ fn timezone(top: &Section<'_>) -> Option<Tz> {
 }
 
 /// Compiles the expressions, also where the zone is at fault, so that both faults are seen at once.
-fn cadence(top: &Section<'_>, zone: Option<Tz>) -> Option<Cadence> {
+fn cadence(top: &Section<'_>, zone: Option<Tz>, compiler: &mut Compiler) -> Option<Cadence> {
     let list = top.texts("cron")?;
     let expressions: Vec<String> = list
         .value
         .iter()
         .map(|at| at.value.clone().into_owned())
         .collect();
-    let fault = match Cadence::compile(&expressions, zone.unwrap_or(Tz::UTC)) {
+    let fault = match compiler.compile(expressions, zone.unwrap_or(Tz::UTC)) {
         Ok(cadence) => return Some(cadence),
         Err(fault) => fault,
     };

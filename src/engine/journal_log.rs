@@ -20,7 +20,7 @@ pub(super) fn entry(entry: &Entry) {
         "submit_unsent" | "submit_refused" | "submit_unanswered" | "fetch_broken"
         | "publish_broken" | "properties_unknown" | "job_absent" | "list_broken"
         | "check_broken" | "cancel_broken" | "second_job_seen" | "clock_stepped_back"
-        | "fires_skipped" => {
+        | "fires_skipped" | "part_split" | "clock_not_set" => {
             tracing::warn!(event, schedule, run, part, attempt, job, "{event}{detail}");
         }
         "deadline_passed" => {

@@ -5,7 +5,9 @@
 //! it wants to be asked again though nothing came in.
 
 mod backfill;
+mod catch_up;
 mod cells;
+mod clock;
 mod commands;
 mod declare;
 mod dispatch;
@@ -14,6 +16,7 @@ mod exclusions;
 mod fires;
 mod inflight;
 mod listing;
+mod lists;
 mod mark;
 pub mod plan;
 mod queues;

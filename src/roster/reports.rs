@@ -1,13 +1,13 @@
 //! What errands and callbacks bring becomes events of runs.
 
 use super::roster::Hold;
-use super::runs::{number, planned, roster_hash};
+use super::runs::{number, planned};
 use super::{Report, Roster, Saved, Turn, plan};
 use crate::run::{
     Artifact, AttemptId, CreateFailure, Event, Fault, FaultClass, JobSeen, Part, PartState,
     Published, RunId,
 };
-use crate::schedule::{Chunk, Name};
+use crate::schedule::Chunk;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::sync::Arc;
@@ -308,21 +308,6 @@ impl Roster {
             },
         };
         let _ = self.apply(&id.run, &event, now, turn);
-    }
-
-    /// Keeps the list that the vendor gave, so that coverage is asked of the same properties.
-    fn remember_roster(&mut self, name: &Name, ids: Arc<Vec<i64>>, turn: &mut Turn) {
-        let hash = roster_hash(&ids);
-        let Some(mark) = self.marks.get_mut(name) else {
-            return;
-        };
-        if mark.roster.as_deref() != Some(&hash) {
-            mark.roster = Some(hash.clone());
-            let ids = Arc::clone(&ids);
-            turn.saved.push(Saved::Roster { hash, ids });
-            self.touch_mark(name);
-        }
-        self.rosters.insert(name.clone(), ids);
     }
 
     fn asked(

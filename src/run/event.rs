@@ -1,7 +1,7 @@
 //! What happened to a run, in the past tense. Everything that steers it is one of these.
 
 use super::{Artifact, CreateFailure, Fault, JobSeen, LearnedBy, Part, PartNumber, Published};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -115,6 +115,10 @@ pub enum Event {
     },
     /// A credential changed: what rested for its sake may go on.
     CredentialChanged,
+    /// The machine's clock went back by so much: waits that end in what is the future now are moved along.
+    ClockSetBack {
+        by: TimeDelta,
+    },
 }
 
 impl Event {
@@ -152,6 +156,7 @@ impl Event {
             Event::CancelledByOperator { .. } => "run_cancelled",
             Event::RetriedByOperator { .. } => "run_retried",
             Event::CredentialChanged => "credential_changed",
+            Event::ClockSetBack { .. } => "clock_set_back",
         }
     }
 
@@ -237,6 +242,7 @@ impl Event {
             }),
             Event::CancelledByOperator { reason } => json!({"reason": reason}),
             Event::RetriedByOperator { by } => json!({"by": by}),
+            Event::ClockSetBack { by } => json!({"seconds": by.num_seconds()}),
             Event::Started
             | Event::SubmitStarted { .. }
             | Event::JobNotFound { .. }

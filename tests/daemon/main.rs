@@ -9,6 +9,7 @@
 mod stage;
 
 mod admin_side;
+mod bisected;
 mod callbacks;
 mod configuration;
 mod documents;

@@ -2,8 +2,10 @@
 
 mod backfill;
 mod cells;
+mod clocks;
 mod kept;
 mod laws;
+mod lists;
 mod rules;
 mod vendor;
 mod world;
