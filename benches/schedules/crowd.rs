@@ -2,11 +2,12 @@
 
 use crate::folder::Loaded as Folder;
 use crate::heap;
+use crate::watch::Watch;
 use aptiqd::roster::{Effect, Limits, Loaded, Roster};
 use aptiqd::schedule::Schedule;
 use aptiqd::store::{Disk, Settings, Store, record};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn limits(open_jobs_max: usize) -> Limits {
     Limits {
@@ -21,9 +22,9 @@ fn limits(open_jobs_max: usize) -> Limits {
 pub fn idle(folder: Folder) {
     let count = folder.schedules.len();
     let now = "2026-11-23T12:00:00Z".parse().expect("an instant");
-    let begin = Instant::now();
+    let watch = Watch::start();
     let (roster, turn) = Roster::load(limits(32), Loaded::default(), folder.schedules, now);
-    let took = begin.elapsed();
+    let took = watch.took();
     drop(turn);
     let own = (heap::live() - folder.before) as f64 / count as f64;
     let text = folder.text as f64 / count as f64;
@@ -31,7 +32,7 @@ pub fn idle(folder: Folder) {
         "memory {own:.0} bytes a schedule in a roster at rest, {:.0} beyond its text of {text:.0} (goal 1024)",
         own - text
     );
-    println!("declare {count} schedules in {took:.2?}");
+    println!("declare {count} schedules in {took}");
     drop(roster);
 }
 
@@ -68,7 +69,7 @@ pub fn measure(count: usize) {
         runtime.block_on(disk.commit(commit)).expect("a commit");
     };
     commit(&turn);
-    let begin = Instant::now();
+    let watch = Watch::start();
     let (mut intents, mut turns, mut first) = (0, 0, None);
     while roster.poll_deadline().is_some_and(|(at, _)| at <= fire) {
         let turn = roster.handle(Vec::new(), fire);
@@ -76,11 +77,11 @@ pub fn measure(count: usize) {
         intents += turn.effects.iter().filter(submits).count();
         commit(&turn);
         turns += 1;
-        first.get_or_insert(begin.elapsed());
+        first.get_or_insert(watch.took());
     }
-    let took = begin.elapsed();
+    let took = watch.took();
     println!(
-        "crowd  {intents} submit intents of one second durable in {took:.2?}, {turns} turns, the first after {:.2?} \
+        "crowd  {intents} submit intents of one second durable in {took}, {turns} turns, the first after {} \
          (goal 1 s)",
         first.unwrap_or(took)
     );

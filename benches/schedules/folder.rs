@@ -1,9 +1,9 @@
 //! A folder of many schedules, read and checked.
 
 use crate::heap;
+use crate::watch::Watch;
 use aptiqd::config::{check, load_folder};
 use aptiqd::schedule::Schedule;
-use std::time::Instant;
 
 /// Loaded schedules, and how long their texts are together.
 pub struct Loaded {
@@ -36,19 +36,13 @@ pub fn measure(count: usize) -> Loaded {
     // Once to bring the files into the page cache.
     drop(load_folder(folder.path()));
     let before = heap::live();
-    let begin = Instant::now();
+    let watch = Watch::start();
     let schedules = load_folder(folder.path()).expect("sound schedules");
-    println!(
-        "load   {count} schedules in {:.2?} (goal 2 s)",
-        begin.elapsed()
-    );
-    let begin = Instant::now();
+    println!("load   {count} schedules in {} (goal 2 s)", watch.took());
+    let watch = Watch::start();
     let now = "2026-11-23T12:00:00Z".parse().expect("an instant");
     let checked = check(&[folder.path().to_owned()], std::iter::empty(), now);
-    println!(
-        "check  {count} schedules in {:.2?} (goal 2 s)",
-        begin.elapsed()
-    );
+    println!("check  {count} schedules in {} (goal 2 s)", watch.took());
     assert_eq!((checked.schedules.len(), checked.faults.len()), (count, 0));
     drop(checked);
     Loaded {

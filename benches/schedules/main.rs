@@ -7,6 +7,7 @@
 mod crowd;
 mod folder;
 mod heap;
+mod watch;
 mod wire;
 
 #[global_allocator]

@@ -12,6 +12,7 @@ mod admin_side;
 mod bisected;
 mod callbacks;
 mod configuration;
+mod decisions;
 mod documents;
 mod faults;
 mod firing;

@@ -44,3 +44,42 @@ impl Patience {
             .clamp(first, max.max(first))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn patience(first: u64, max: u64, salt: u64) -> Patience {
+        Patience {
+            retry: Retry {
+                attempts: 9,
+                first: Duration::from_secs(first),
+                max: Duration::from_secs(max),
+            },
+            salt,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_rest_is_near_the_doubled_one_and_within_the_bounds(
+            first in 1..100_u64, times in 1..50_u64, made in 1..40_u32, salt: u64,
+        ) {
+            let rest = patience(first, first * times, salt).rest(made);
+            let (first, max) = (Duration::from_secs(first), Duration::from_secs(first * times));
+            prop_assert!(first <= rest && rest <= max);
+            let doubled = first.saturating_mul(2_u32.saturating_pow(made - 1)).min(max);
+            prop_assert!(rest >= doubled * 4 / 5 && rest <= doubled * 6 / 5);
+        }
+    }
+
+    #[test]
+    fn parts_that_failed_together_do_not_come_again_together() {
+        let rests: BTreeSet<Duration> = (0..100)
+            .map(|salt| patience(60, 6_000, salt * 7_919).rest(3))
+            .collect();
+        assert!(rests.len() > 50, "{}", rests.len());
+    }
+}
