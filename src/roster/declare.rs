@@ -38,6 +38,9 @@ impl Roster {
         }
         let known = &self.schedules;
         self.fires.retain(|(_, name)| known.contains_key(name));
+        if declared.added.len() > FIRST_SEEN_MAX {
+            self.pack();
+        }
         declared
     }
 
@@ -60,6 +63,13 @@ impl Roster {
             .cloned()
             .collect();
         declared
+    }
+
+    /// Trees that grew one by one are a third empty; built anew they are full.
+    fn pack(&mut self) {
+        self.schedules = std::mem::take(&mut self.schedules).into_iter().collect();
+        self.marks = std::mem::take(&mut self.marks).into_iter().collect();
+        self.fires = std::mem::take(&mut self.fires).into_iter().collect();
     }
 
     fn note_first_seen(&self, schedules: &[Schedule], turn: &mut Turn) {

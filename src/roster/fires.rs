@@ -17,6 +17,9 @@ const TURN_MAX: u64 = 16 << 20;
 impl Roster {
     /// Decides the fires that are due, as many as one commit takes.
     pub(super) fn poll_fires(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
+        if self.clock.is_unset() {
+            return;
+        }
         let mut weight = 0;
         while let Some((at, name)) = self.fires.first().cloned() {
             if at > now || weight > TURN_MAX {
