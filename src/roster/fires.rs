@@ -264,6 +264,7 @@ impl Roster {
             checks: Vec::new(),
             cells: crate::run::Cells::default(),
             missing: Vec::new(),
+            quarantine: None,
             batch: None,
             parts: std::collections::BTreeMap::new(),
             properties,

@@ -16,6 +16,7 @@ mod due;
 mod exclusions;
 mod fires;
 mod inflight;
+mod landing;
 mod listing;
 mod lists;
 mod mark;
@@ -28,11 +29,12 @@ mod reports;
 )]
 mod roster;
 mod runs;
+mod same_cells;
 #[cfg(test)]
 mod tests;
 mod turn;
 
-pub use backfill::Backfill;
+pub use backfill::{Backfill, Order};
 pub use cells::Coverage;
 pub use exclusions::{Exclusion, PropertyNow};
 pub use mark::{Ended, Landed, Mark, Paused};

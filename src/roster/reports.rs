@@ -171,6 +171,7 @@ impl Roster {
         turn: &mut Turn,
     ) {
         self.inflight.fetches.remove(id);
+        self.heard_of_landing(outcome.as_ref().err(), now, turn);
         let (part, attempt) = (id.part, id.number);
         let event = match outcome {
             Ok(artifact) => Event::ArtifactFetched {
@@ -205,6 +206,7 @@ impl Roster {
         turn: &mut Turn,
     ) {
         self.inflight.publishes.retain(|_, run| run != id);
+        self.heard_of_landing(outcome.as_ref().err(), now, turn);
         let event = match outcome {
             Ok(published) => Event::RunPublished { published },
             Err(fault) if needs_one_day_parts(&fault) => {
@@ -218,6 +220,9 @@ impl Roster {
         if self.apply(id, &event, now, turn).is_ok()
             && let Event::RunPublished { published } = event
         {
+            for body in &published.told {
+                self.note(id, body.clone(), turn);
+            }
             turn.saved.push(Saved::Files {
                 run: id.clone(),
                 files: published.files,

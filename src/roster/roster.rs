@@ -51,7 +51,7 @@ pub(super) struct Known {
     pub next: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
-/// No create is sent until then, because the last one met a fault that would meet the next as well.
+/// Nothing of a kind is begun until then, because the last met a fault that would meet the next as well.
 #[derive(Debug)]
 pub(super) struct Hold {
     pub until: DateTime<Utc>,
@@ -76,6 +76,8 @@ pub struct Roster {
     /// Attempts open since before this start: what the first list says of them is reconciliation.
     pub(super) inherited: BTreeSet<(RunId, PartNumber)>,
     pub(super) hold: Option<Hold>,
+    /// The landing folder cannot be written now.
+    pub(super) landing_hold: Option<Hold>,
     pub(super) second_jobs: u64,
     pub(super) last_manual: Option<DateTime<Utc>>,
     /// Fires due before this fell due while no daemon ran.
@@ -122,6 +124,7 @@ impl Roster {
             suspects: BTreeSet::new(),
             inherited: BTreeSet::new(),
             hold: None,
+            landing_hold: None,
             second_jobs: 0,
             last_manual: None,
             started_at: now,
@@ -225,6 +228,7 @@ impl Roster {
             self.queues.first_wake().map(|at| (at, "a run")),
             sweep.map(|at| (at, "the sweep")),
             hold.map(|at| (at, "the hold on creates")),
+            self.landing_deadline().map(|at| (at, "the landing folder")),
         ]
         .into_iter()
         .flatten()
@@ -267,6 +271,9 @@ impl Roster {
         self.dirty
             .parts
             .extend(touched.parts.into_iter().map(|part| (id.clone(), part)));
+        if let Event::Planned { .. } = event {
+            self.note_same_cells(id, turn);
+        }
         if became_terminal {
             self.fold_cells(id, event);
             self.run_ended(id, now, turn);

@@ -112,6 +112,7 @@ pub enum Event {
     },
     RetriedByOperator {
         by: String,
+        what: Retrial,
     },
     /// A credential changed: what rested for its sake may go on.
     CredentialChanged,
@@ -119,6 +120,16 @@ pub enum Event {
     ClockSetBack {
         by: TimeDelta,
     },
+}
+
+/// What an operator wants of a run that has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retrial {
+    /// New attempts for its failed parts.
+    #[default]
+    Parts,
+    /// Its quarantined files landed as they are.
+    Accept,
 }
 
 impl Event {
@@ -241,8 +252,11 @@ impl Event {
                 "missing": published.missing.len(),
             }),
             Event::CancelledByOperator { reason } => json!({"reason": reason}),
-            Event::RetriedByOperator { by } => json!({"by": by}),
             Event::ClockSetBack { by } => json!({"seconds": by.num_seconds()}),
+            Event::RetriedByOperator { by, what } => match what {
+                Retrial::Parts => json!({"by": by}),
+                Retrial::Accept => json!({"by": by, "accept": true}),
+            },
             Event::Started
             | Event::SubmitStarted { .. }
             | Event::JobNotFound { .. }

@@ -21,5 +21,7 @@ mod handed_over;
 mod hostile_results;
 mod learning;
 mod partitions;
+mod quality;
+mod room;
 mod stopping;
 mod verbs;

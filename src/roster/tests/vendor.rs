@@ -257,6 +257,7 @@ impl World {
                 landed: cells(true),
                 empty: Vec::new(),
                 missing: cells(false),
+                told: Vec::new(),
             }))
         };
         self.later(

@@ -129,7 +129,7 @@ pub fn step(run: &mut Run, event: &Event, now: DateTime<Utc>) -> Result<Touched,
         } => ending::cancel_broken(run, (*part, *attempt), job_id, fault, now),
         Event::DeadlinePassed => ending::deadline_passed(run, now),
         Event::CancelledByOperator { reason } => ending::cancelled(run, reason, now),
-        Event::RetriedByOperator { .. } => ending::retried(run, now),
+        Event::RetriedByOperator { by, what } => ending::retried(run, by, *what, now),
         Event::CredentialChanged => submit::credential_changed(run, now),
         Event::ClockSetBack { by } => clock::set_back(run, *by, now),
     }
