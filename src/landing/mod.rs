@@ -21,6 +21,7 @@ mod partial;
 mod partition;
 mod place;
 mod publish;
+mod remains;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ mod verify;
 pub use compose::{NO_DATE_COLUMN, needs_one_day_parts};
 pub use inspect::Terms;
 pub use manifest::{Column, FileEntry, JobEntry, Manifest};
+pub use remains::{Manifests, manifests};
 pub use verify::{FileState, Verification, Verified, verify};
 
 use crate::run::{Artifact, Fault, FaultClass, PartNumber, Published, RunId};

@@ -340,6 +340,8 @@ impl Roster {
             last_list_at: self.last_list_at,
             hold: self.hold.as_ref().map(|hold| hold.fault.message.clone()),
             second_jobs: self.second_jobs,
+            callbacks: self.callbacks.now(),
+            doubt: self.reconciliation.held_for(now),
         }
     }
 }

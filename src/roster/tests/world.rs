@@ -288,6 +288,7 @@ impl World {
                 })
                 .collect(),
             excluded: self.kept.excluded.clone(),
+            ..Loaded::default()
         };
         let (roster, turn) = Roster::load(
             self.limits.clone(),
