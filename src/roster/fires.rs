@@ -68,8 +68,13 @@ impl Roster {
         let Some(mark) = self.marks.get(&schedule.name).cloned() else {
             return;
         };
-        let (missed, forgotten) = undecided(schedule, &mark, now);
+        let (mut missed, forgotten) = undecided(schedule, &mark, now);
         let Some(&last) = missed.last() else { return };
+        // A run that was made again from its jobs is its fire's decision.
+        missed.retain(|nominal| {
+            let id = RunId::of_fire(&schedule.name, *nominal);
+            !self.runs.contains_key(&id)
+        });
         if forgotten > 0 {
             let body = json!({"event": "fires_skipped", "reason": "too_old", "count": forgotten});
             self.note_schedule(&schedule.name, body, turn);

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Between two readings of the list that nothing else asked for.
 const EVERY: TimeDelta = TimeDelta::minutes(5);
+/// Between two tries at a list that nothing waits for, while the state is in doubt.
+const AGAIN: TimeDelta = TimeDelta::minutes(1);
 /// How long a state in doubt keeps creates and fires waiting for a whole list.
 const HOLD_MAX: TimeDelta = TimeDelta::minutes(10);
 /// How far back a state in doubt reads the list, whatever its schedules would catch up.
@@ -113,9 +115,10 @@ impl Roster {
             // A new state has most likely nothing to find: it does not wait for a second try.
             Some(doubt) if !doubt.is_grave() => {
                 state.hold_until = None;
-                now + soon
+                now + AGAIN
             }
-            Some(_) => now + soon,
+            Some(_) if state.hold_until.is_some() => now + soon,
+            Some(_) => now + AGAIN,
             None => now + EVERY,
         };
     }

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// Make the state of an export; the next start completes it from manifests and ApartmentIQ's list
+/// Make the state of an export; the next start completes it from manifests
 #[derive(clap::Args)]
 #[command(before_help = "Examples:
   aptiqd store import state.jsonl --dry-run

@@ -55,6 +55,11 @@ impl Kept {
         }
     }
 
+    pub fn doubt(&self) -> Option<Doubt> {
+        let stored = self.settings.get(Doubt::KEY)?;
+        Some(serde_json::from_value(stored.clone()).expect("a doubt"))
+    }
+
     pub fn whole(&self, id: &RunId) -> Run {
         let mut run = self.runs.get(id).cloned().expect("a kept run");
         let parts = self.parts.range((id.clone(), 0)..=(id.clone(), u32::MAX));

@@ -4,6 +4,8 @@ mod backfill;
 mod cells;
 mod kept;
 mod laws;
+mod reconcile;
 mod rules;
+mod silence;
 mod vendor;
 mod world;

@@ -288,6 +288,7 @@ impl World {
                 })
                 .collect(),
             excluded: self.kept.excluded.clone(),
+            doubt: self.kept.doubt(),
             ..Loaded::default()
         };
         let (roster, turn) = Roster::load(
