@@ -22,6 +22,7 @@ mod partition;
 mod place;
 mod prune;
 mod publish;
+mod remains;
 mod restated;
 mod schema;
 mod space;
@@ -33,6 +34,7 @@ pub use compose::{NO_DATE_COLUMN, needs_one_day_parts};
 pub use inspect::Terms;
 pub use manifest::{Column, FileEntry, JobEntry, Manifest};
 pub use prune::{KeptRun, PruneOrder, Pruned, PrunedRun};
+pub use remains::{Manifests, manifests};
 pub use restated::{ChangedSpan, Restatement};
 pub use verify::{FileState, Verification, Verified, verify};
 

@@ -29,7 +29,10 @@ impl Roster {
                         self.listed(&listed, asked_at, now, turn);
                         self.inherited.clear();
                     }
-                    Err(fault) => self.list_broken(&fault, pause, now, turn),
+                    Err(fault) => {
+                        self.reconcile_broken(pause, now);
+                        self.list_broken(&fault, pause, now, turn);
+                    }
                 }
             }
             Report::Checked {
@@ -54,6 +57,8 @@ impl Roster {
                 self.cancelled(&attempt, job_id, outcome, now, turn);
             }
             Report::Asked { run, outcome } => self.asked(&run, outcome, now, turn),
+            Report::Recalled { runs } => self.recalled(runs, now, turn),
+            Report::Drifted { notes } => self.drifted(notes, turn),
         }
     }
 

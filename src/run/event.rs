@@ -76,6 +76,12 @@ pub enum Event {
         attempt: u32,
         job_id: String,
     },
+    /// A job that carries our address and that nothing waits for (any more).
+    JobUnwanted {
+        part: PartNumber,
+        attempt: u32,
+        job_id: String,
+    },
     ArtifactFetched {
         part: PartNumber,
         attempt: u32,
@@ -157,6 +163,7 @@ impl Event {
             Event::JobChecked { .. } => "job_checked",
             Event::JobAbsent { .. } => "job_absent",
             Event::SecondJobSeen { .. } => "second_job_seen",
+            Event::JobUnwanted { .. } => "job_unwanted",
             Event::ArtifactFetched { .. } => "artifact_fetched",
             Event::FetchBroken { .. } => "fetch_broken",
             Event::RunPublished { .. } => "run_published",
@@ -183,6 +190,7 @@ impl Event {
             | Event::JobChecked { part, attempt, .. }
             | Event::JobAbsent { part, attempt, .. }
             | Event::SecondJobSeen { part, attempt, .. }
+            | Event::JobUnwanted { part, attempt, .. }
             | Event::ArtifactFetched { part, attempt, .. }
             | Event::FetchBroken { part, attempt, .. }
             | Event::CancelSettled { part, attempt, .. }
@@ -241,7 +249,9 @@ impl Event {
             } => {
                 json!({"job_id": job_id, "outcome": outcome})
             }
-            Event::SecondJobSeen { job_id, .. } => json!({"job_id": job_id}),
+            Event::SecondJobSeen { job_id, .. } | Event::JobUnwanted { job_id, .. } => {
+                json!({"job_id": job_id})
+            }
             Event::CallbackHeard { count, .. } => json!({"count": count}),
             Event::ArtifactFetched { artifact, .. } => json!({
                 "bytes": artifact.bytes, "sha256": artifact.sha256, "rows": artifact.rows,

@@ -103,6 +103,11 @@ pub fn step(run: &mut Run, event: &Event, now: DateTime<Utc>) -> Result<Touched,
             attempt,
             job_id,
         } => job::second_seen(run, *part, *attempt, job_id, now),
+        Event::JobUnwanted {
+            part,
+            attempt,
+            job_id,
+        } => job::unwanted(run, *part, *attempt, job_id, now),
         Event::ArtifactFetched {
             part,
             attempt,
