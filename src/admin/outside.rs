@@ -30,6 +30,8 @@ pub struct Vitals {
     pub landing: LandingHealth,
     /// Bytes free where the store lives.
     pub store_free_bytes: Option<u64>,
+    /// What was amiss with the state when it was opened.
+    pub store_notes: Vec<String>,
 }
 
 /// The composition root as the admin side needs it.

@@ -117,6 +117,7 @@ impl<S: Store> Outside for Parts<S> {
                 free_bytes: self.landing.free_bytes().ok(),
             },
             store_free_bytes: free_bytes(&self.config.state.path),
+            store_notes: self.store_notes.clone(),
         }
     }
 
@@ -183,7 +184,7 @@ impl<S: Store> Parts<S> {
             public_url: public_url.map(|url| url.as_str().to_owned()),
             received: self.callbacks.count(Outcome::Accepted),
             refused: self.callbacks.count(Outcome::Forged),
-            share: None,
+            ..view::Callbacks::default()
         }
     }
 

@@ -60,7 +60,7 @@ impl Errands {
                 back_to,
             } => {
                 let asked_at = clock::now();
-                let outcome = self.list(until_seen, back_to).await;
+                let outcome = self.addresses().list(&self.api, until_seen, back_to).await;
                 Report::Listed { asked_at, outcome }
             }
             Effect::CheckJob { attempt, job_id } => {
@@ -85,6 +85,8 @@ impl Errands {
                 let outcome = self.publish(&run).await.map(Box::new);
                 Report::Published { run: id, outcome }
             }
+            // The engine asks its own store.
+            Effect::RecallRuns { .. } => Report::Recalled { runs: None },
             Effect::CancelJob { attempt, job_id } => {
                 let outcome = self.api.cancel(&job_id).await;
                 Report::Cancelled {
@@ -96,6 +98,13 @@ impl Errands {
         }
     }
 
+    fn addresses(&self) -> Addresses<'_> {
+        Addresses {
+            keys: &self.keys,
+            public_url: self.public_url.as_deref(),
+        }
+    }
+
     async fn ask(&self, source: Source) -> Result<Vec<i64>, Fault> {
         let of = match source {
             Source::CompSets { ids, subjects_only } => Properties::CompSets { ids, subjects_only },
@@ -103,46 +112,6 @@ impl Errands {
         };
         let properties = self.api.properties(&of).await?;
         Ok(properties.into_iter().map(|property| property.id).collect())
-    }
-
-    async fn list(
-        &self,
-        until_seen: BTreeSet<String>,
-        back_to: Option<DateTime<Utc>>,
-    ) -> Result<Listed, Fault> {
-        let mut reached = false;
-        let listing = self
-            .api
-            .list(|so_far: &[JobSeen]| {
-                let seen = so_far
-                    .iter()
-                    .filter(|job| until_seen.contains(&job.job_id))
-                    .count();
-                let oldest = so_far.iter().filter_map(|job| job.created_at).min();
-                let far_enough = match (back_to, oldest) {
-                    (None, _) => true,
-                    (Some(back_to), Some(oldest)) => oldest < back_to,
-                    (Some(_), None) => false,
-                };
-                reached = seen == until_seen.len() && far_enough;
-                reached
-            })
-            .await?;
-        let jobs = listing
-            .jobs
-            .into_iter()
-            .map(|job| {
-                let attempt = job
-                    .callback_url
-                    .as_deref()
-                    .and_then(|url| self.keys.verify_url(url));
-                (job, attempt)
-            })
-            .collect();
-        Ok(Listed {
-            jobs,
-            whole: listing.complete && (reached || listing.to_the_end),
-        })
     }
 
     /// The address of a result dies early: it is asked for anew for every download.
@@ -200,6 +169,64 @@ impl Errands {
             .earlier
             .dedup_by(|a, b| a.run == b.run && a.part.number == b.part.number);
         self.landing.publish(order).await
+    }
+}
+
+/// Whose jobs are ours: by the addresses they carry.
+#[derive(Clone, Copy)]
+pub struct Addresses<'a> {
+    pub keys: &'a CallbackKeys,
+    pub public_url: Option<&'a str>,
+}
+
+impl Addresses<'_> {
+    /// The vendor's list, newest first: until every job of `until_seen` was seen, and, if `back_to` is
+    /// given, everything created since.
+    pub async fn list(
+        &self,
+        api: &Client,
+        until_seen: BTreeSet<String>,
+        back_to: Option<DateTime<Utc>>,
+    ) -> Result<Listed, Fault> {
+        let mut reached = false;
+        let listing = api
+            .list(|so_far: &[JobSeen]| {
+                let seen = so_far
+                    .iter()
+                    .filter(|job| until_seen.contains(&job.job_id))
+                    .count();
+                let oldest = so_far.iter().filter_map(|job| job.created_at).min();
+                let far_enough = match (back_to, oldest) {
+                    (None, _) => true,
+                    (Some(back_to), Some(oldest)) => oldest < back_to,
+                    (Some(_), None) => false,
+                };
+                reached = seen == until_seen.len() && far_enough;
+                reached
+            })
+            .await?;
+        let unproven = listing.jobs.iter().filter_map(|job| {
+            let url = self.public_url?;
+            let attempt = self.keys.resembles(url, job.callback_url.as_deref()?)?;
+            Some((job.job_id.clone(), attempt))
+        });
+        let unproven = unproven.collect();
+        let jobs = listing
+            .jobs
+            .into_iter()
+            .map(|job| {
+                let attempt = job
+                    .callback_url
+                    .as_deref()
+                    .and_then(|url| self.keys.verify_url(url));
+                (job, attempt)
+            })
+            .collect();
+        Ok(Listed {
+            jobs,
+            whole: listing.complete && (reached || listing.to_the_end),
+            unproven,
+        })
     }
 }
 

@@ -23,6 +23,7 @@ mod place;
 mod prune;
 mod publish;
 mod recover;
+mod remains;
 mod restated;
 mod schema;
 mod space;
@@ -34,6 +35,7 @@ pub use compose::{NO_DATE_COLUMN, NOT_APART, needs_one_day_parts};
 pub use inspect::Terms;
 pub use manifest::{Column, FileEntry, JobEntry, Manifest};
 pub use prune::{KeptRun, PruneOrder, Pruned, PrunedRun};
+pub use remains::{Manifests, manifests};
 pub use restated::{ChangedSpan, Restatement};
 pub use verify::{FileState, Verification, Verified, verify};
 

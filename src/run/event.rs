@@ -1,7 +1,7 @@
 //! What happened to a run, in the past tense. Everything that steers it is one of these.
 
 use super::{Artifact, CreateFailure, Fault, JobSeen, LearnedBy, Part, PartNumber, Published};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -84,6 +84,12 @@ pub enum Event {
         attempt: u32,
         job_id: String,
     },
+    /// A job that carries our address and that nothing waits for (any more).
+    JobUnwanted {
+        part: PartNumber,
+        attempt: u32,
+        job_id: String,
+    },
     ArtifactFetched {
         part: PartNumber,
         attempt: u32,
@@ -124,6 +130,10 @@ pub enum Event {
     },
     /// A credential changed: what rested for its sake may go on.
     CredentialChanged,
+    /// The machine's clock went back by so much: waits that end in what is the future now are moved along.
+    ClockSetBack {
+        by: TimeDelta,
+    },
 }
 
 /// What an operator wants of a run that has ended.
@@ -162,6 +172,7 @@ impl Event {
             Event::JobChecked { .. } => "job_checked",
             Event::JobAbsent { .. } => "job_absent",
             Event::SecondJobSeen { .. } => "second_job_seen",
+            Event::JobUnwanted { .. } => "job_unwanted",
             Event::ArtifactFetched { .. } => "artifact_fetched",
             Event::FetchBroken { .. } => "fetch_broken",
             Event::RunPublished { .. } => "run_published",
@@ -172,6 +183,7 @@ impl Event {
             Event::CancelledByOperator { .. } => "run_cancelled",
             Event::RetriedByOperator { .. } => "run_retried",
             Event::CredentialChanged => "credential_changed",
+            Event::ClockSetBack { .. } => "clock_set_back",
         }
     }
 
@@ -187,6 +199,7 @@ impl Event {
             | Event::JobChecked { part, attempt, .. }
             | Event::JobAbsent { part, attempt, .. }
             | Event::SecondJobSeen { part, attempt, .. }
+            | Event::JobUnwanted { part, attempt, .. }
             | Event::ArtifactFetched { part, attempt, .. }
             | Event::FetchBroken { part, attempt, .. }
             | Event::CancelSettled { part, attempt, .. }
@@ -254,7 +267,9 @@ impl Event {
             } => {
                 json!({"job_id": job_id, "outcome": outcome})
             }
-            Event::SecondJobSeen { job_id, .. } => json!({"job_id": job_id}),
+            Event::SecondJobSeen { job_id, .. } | Event::JobUnwanted { job_id, .. } => {
+                json!({"job_id": job_id})
+            }
             Event::CallbackHeard { count, .. } => json!({"count": count}),
             Event::ArtifactFetched { artifact, .. } => json!({
                 "bytes": artifact.bytes, "sha256": artifact.sha256, "rows": artifact.rows,
@@ -265,6 +280,7 @@ impl Event {
                 "missing": published.missing.len(),
             }),
             Event::CancelledByOperator { reason } => json!({"reason": reason}),
+            Event::ClockSetBack { by } => json!({"seconds": by.num_seconds()}),
             Event::RetriedByOperator { by, what } => match what {
                 Retrial::Parts => json!({"by": by}),
                 Retrial::Accept => json!({"by": by, "accept": true}),

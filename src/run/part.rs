@@ -25,6 +25,9 @@ pub struct Part {
     /// Its properties by id, once they are no range of the run's list any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<i64>,
+    /// The planned part that this is a piece of, made because a job of that part had failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<PartNumber>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -200,6 +203,7 @@ impl Part {
             fault: None,
             forgiven: 0,
             named: Vec::new(),
+            of: None,
         }
     }
 

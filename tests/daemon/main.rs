@@ -9,8 +9,11 @@
 mod stage;
 
 mod admin_side;
+mod bisected;
 mod callbacks;
 mod configuration;
+mod decisions;
+mod departures;
 mod documents;
 mod faults;
 mod firing;
@@ -18,8 +21,10 @@ mod formats;
 mod handed_over;
 mod hostile_results;
 mod learning;
+mod lost_state;
 mod partitions;
 mod quality;
 mod room;
 mod stopping;
+mod store_faults;
 mod verbs;

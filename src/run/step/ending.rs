@@ -4,7 +4,7 @@ use super::super::{
     AttemptState, Cancelling, Cells, Fault, FaultClass, Part, PartNumber, PartState, Published,
     Quarantine, Retrial, Run, RunState, Verdict,
 };
-use super::{Ignored, Touched, after, any_attempt, close_if_done, submit};
+use super::{Ignored, Patience, Touched, after, any_attempt, close_if_done};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +80,7 @@ pub(super) fn properties_unknown(
     } else {
         let rest = fault
             .retry_after
-            .unwrap_or_else(|| submit::backoff(run.terms.retry, run.tries));
+            .unwrap_or_else(|| Patience::of(run, 0).rest(run.tries));
         run.not_before = after(now, rest);
     }
     Ok(Touched::default())
@@ -184,18 +184,38 @@ pub(super) fn published(
     let (state, reason) = match published.verdict {
         Verdict::Quarantined => (RunState::Failed, published.reason.clone()),
         Verdict::Landed => (RunState::Landed, published.reason.clone()),
-        Verdict::Incomplete if abandoned > 0 => {
-            let why = run.first_fault().map(reason_of).unwrap_or_default();
-            let total = run.live_parts().count();
-            (
-                RunState::Incomplete,
-                Some(format!("{abandoned} of {total} parts failed: {why}")),
-            )
-        }
+        Verdict::Incomplete if abandoned > 0 => (RunState::Incomplete, Some(failed_parts(run))),
         Verdict::Incomplete => (RunState::Incomplete, published.reason.clone()),
     };
     end(run, state, reason, now);
     Ok(Touched::default())
+}
+
+/// What failed and why, the properties by name where splitting has left them alone.
+fn failed_parts(run: &Run) -> String {
+    let failed: Vec<&Part> = run
+        .live_parts()
+        .filter(|part| part.state == PartState::Abandoned)
+        .collect();
+    let why = run.first_fault().map(reason_of).unwrap_or_default();
+    if failed
+        .iter()
+        .any(|part| part.of.is_none() || part.count > 1)
+    {
+        let total = run.live_parts().count();
+        return format!("{} of {total} parts failed: {why}", failed.len());
+    }
+    let ids = failed
+        .iter()
+        .flat_map(|part| part.properties(&run.properties));
+    let ids: std::collections::BTreeSet<String> = ids.map(i64::to_string).collect();
+    let word = if ids.len() == 1 {
+        "property"
+    } else {
+        "properties"
+    };
+    let ids: Vec<String> = ids.into_iter().collect();
+    format!("{word} {} failed: {why}", ids.join(", "))
 }
 
 pub(super) fn publish_broken(
@@ -216,7 +236,7 @@ pub(super) fn publish_broken(
     };
     let rest = match fault.class {
         FaultClass::Disk => DISK_REST,
-        _ => submit::backoff(run.terms.retry, run.tries),
+        _ => Patience::of(run, 0).rest(run.tries),
     };
     if hopeless {
         end(run, RunState::Failed, Some(reason_of(fault)), now);
@@ -344,7 +364,7 @@ pub(super) fn cancel_broken(
     fault: &Fault,
     now: DateTime<Utc>,
 ) -> Result<Touched, Ignored> {
-    let retry = run.terms.retry;
+    let patience = Patience::of(run, number);
     let order = order(run, number, attempt, job_id)?;
     order.tries += 1;
     if order.tries >= CANCEL_TRIES {
@@ -352,7 +372,7 @@ pub(super) fn cancel_broken(
     } else {
         let rest = fault
             .retry_after
-            .unwrap_or_else(|| submit::backoff(retry, order.tries));
+            .unwrap_or_else(|| patience.rest(order.tries));
         order.not_before = after(now, rest);
     }
     Ok(Touched::part(number))

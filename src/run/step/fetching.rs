@@ -3,7 +3,7 @@
 use super::super::{
     Artifact, AttemptState, Fault, FaultClass, PartNumber, PartState, Run, RunState,
 };
-use super::{Ignored, Touched, after, close_if_done, current, ending, submit};
+use super::{Ignored, Patience, Touched, after, close_if_done, current, ending, submit};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
@@ -48,7 +48,8 @@ pub(super) fn broken(
     if run.state != RunState::Running {
         return Err(Ignored::Ended);
     }
-    let retry = run.terms.retry;
+    let patience = Patience::of(run, number);
+    let retry = patience.retry;
     let (part, index) = current(run, number, attempt)?;
     let PartState::Fetching { broken, .. } = part.state else {
         return Err(Ignored::Known);
@@ -57,7 +58,7 @@ pub(super) fn broken(
     let was_wrong = matches!(&part.fault, Some(before) if before.class == FaultClass::Content);
     let pause = |tries: u32| match tries {
         0 | 1 => FIRST_AGAIN.min(retry.first),
-        more => submit::backoff(retry, more - 1),
+        more => patience.rest(more - 1),
     };
     let wish = fault.retry_after;
     part.fault = Some(fault.clone());
@@ -100,7 +101,7 @@ pub(super) fn broken(
                     part,
                     AttemptState::Failed,
                     fault.clone(),
-                    retry,
+                    patience,
                     Duration::ZERO,
                     now,
                 );

@@ -1,5 +1,6 @@
 //! One run's life: its laws over arbitrary sequences of facts, its rules one by one.
 
+mod bisect;
 mod laws;
 mod rules;
 
