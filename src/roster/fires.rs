@@ -79,8 +79,13 @@ impl Roster {
         if self.clock.is_unset() {
             return;
         }
-        let Undecided { fires, older } = undecided(schedule, &mark, now);
+        let Undecided { mut fires, older } = undecided(schedule, &mark, now);
         let Some(&last) = fires.last() else { return };
+        // A run that was made again from its jobs is its fire's decision.
+        fires.retain(|nominal| {
+            let id = RunId::of_fire(&schedule.name, *nominal);
+            !self.runs.contains_key(&id)
+        });
         if let Some(older) = older {
             self.note_schedule(&schedule.name, older.body(), turn);
         }
@@ -264,6 +269,7 @@ impl Roster {
             checks: Vec::new(),
             cells: crate::run::Cells::default(),
             missing: Vec::new(),
+            quarantine: None,
             batch: None,
             parts: std::collections::BTreeMap::new(),
             properties,

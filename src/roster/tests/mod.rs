@@ -7,6 +7,8 @@ mod clocks;
 mod kept;
 mod laws;
 mod lists;
+mod reconcile;
 mod rules;
+mod silence;
 mod vendor;
 mod world;

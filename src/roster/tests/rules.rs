@@ -307,6 +307,7 @@ fn a_retry_submits_failed_parts_only() {
     world
         .command(Command::Retry {
             run,
+            what: crate::run::Retrial::Parts,
             by: "test".into(),
             mode: Mode::Act,
         })

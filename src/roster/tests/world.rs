@@ -291,6 +291,8 @@ impl World {
                 })
                 .collect(),
             excluded: self.kept.excluded.clone(),
+            doubt: self.kept.doubt(),
+            ..Loaded::default()
         };
         let (roster, turn) = Roster::load(
             self.limits.clone(),

@@ -2,16 +2,19 @@
 
 use super::super::{
     AttemptState, Cancelling, Cells, Fault, FaultClass, Part, PartNumber, PartState, Published,
-    Run, RunState, Verdict,
+    Quarantine, Retrial, Run, RunState, Verdict,
 };
 use super::{Ignored, Patience, Touched, after, any_attempt, close_if_done};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Cancels tried before they are given up; the vendor ends the job by itself anyway.
 const CANCEL_TRIES: u32 = 6;
 /// Tries of a publish that breaks for another reason than the disk.
 const PUBLISH_TRIES: u32 = 3;
+/// The disk is tried again so soon: the roster lets one go first while it is full.
+pub(super) const DISK_REST: Duration = Duration::from_secs(10);
 
 pub(super) fn started(run: &mut Run, now: DateTime<Utc>) -> Result<Touched, Ignored> {
     if run.state != RunState::Queued {
@@ -137,6 +140,11 @@ pub(super) fn published(
         .take(Run::MISSING_MAX)
         .copied()
         .collect();
+    match (published.verdict, &run.quarantine) {
+        (Verdict::Quarantined, _) => run.quarantine = Some(Quarantine::Kept),
+        (_, Some(Quarantine::Kept)) => run.quarantine = None,
+        _ => {}
+    }
     let abandoned = run
         .live_parts()
         .filter(|part| part.state == PartState::Abandoned)
@@ -188,10 +196,20 @@ pub(super) fn publish_broken(
     }
     run.tries += 1;
     run.reason = Some(reason_of(fault));
-    if fault.class != FaultClass::Disk && run.tries >= PUBLISH_TRIES {
+    let hopeless = match fault.class {
+        // Another try would find the same.
+        FaultClass::Check | FaultClass::Gone => true,
+        FaultClass::Disk => false,
+        _ => run.tries >= PUBLISH_TRIES,
+    };
+    let rest = match fault.class {
+        FaultClass::Disk => DISK_REST,
+        _ => Patience::of(run, 0).rest(run.tries),
+    };
+    if hopeless {
         end(run, RunState::Failed, Some(reason_of(fault)), now);
     } else {
-        run.not_before = after(now, Patience::of(run, 0).rest(run.tries));
+        run.not_before = after(now, rest);
     }
     Ok(Touched::default())
 }
@@ -341,25 +359,27 @@ fn order<'a>(
         .ok_or(Ignored::Known)
 }
 
-/// The same run again: failed parts get new attempts, fetched ones are kept.
-pub(super) fn retried(run: &mut Run, now: DateTime<Utc>) -> Result<Touched, Ignored> {
+/// The same run again: failed parts get new attempts, fetched ones are kept. An accepted run gets none.
+pub(super) fn retried(
+    run: &mut Run,
+    by: &str,
+    what: Retrial,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
     if !matches!(
         run.state,
         RunState::Failed | RunState::Incomplete | RunState::Cancelled
     ) {
         return Err(Ignored::OutOfPlace);
     }
-    let mut touched = Touched::default();
-    for part in run
-        .parts
-        .values_mut()
-        .filter(|part| part.state == PartState::Abandoned)
-    {
-        part.forgiven = part.attempts.last().map_or(0, |attempt| attempt.number);
-        part.state = PartState::Planned;
-        part.fault = None;
-        touched.parts.insert(part.number);
-    }
+    let touched = match what {
+        Retrial::Parts => renew_parts(run, now),
+        Retrial::Accept if run.quarantine == Some(Quarantine::Kept) => {
+            run.quarantine = Some(Quarantine::Accepted { by: by.to_owned() });
+            Touched::default()
+        }
+        Retrial::Accept => return Err(Ignored::OutOfPlace),
+    };
     run.started_at = Some(now);
     run.finished_at = None;
     run.not_before = now;
@@ -372,6 +392,32 @@ pub(super) fn retried(run: &mut Run, now: DateTime<Utc>) -> Result<Touched, Igno
     };
     close_if_done(run, now);
     Ok(touched)
+}
+
+/// A job whose result can still be had is downloaded again, not paid for again.
+fn renew_parts(run: &mut Run, now: DateTime<Utc>) -> Touched {
+    let mut touched = Touched::default();
+    let failed = run
+        .parts
+        .values_mut()
+        .filter(|part| part.state == PartState::Abandoned);
+    for part in failed {
+        part.forgiven = part.attempts.last().map_or(0, |attempt| attempt.number);
+        let last = part.attempts.last();
+        let delivered = last.is_some_and(|attempt| {
+            attempt.state == AttemptState::Succeeded && attempt.job_id.is_some()
+        });
+        part.state = match delivered {
+            true => PartState::Fetching {
+                broken: 0,
+                not_before: now,
+            },
+            false => PartState::Planned,
+        };
+        part.fault = None;
+        touched.parts.insert(part.number);
+    }
+    touched
 }
 
 pub(super) fn end(run: &mut Run, state: RunState, reason: Option<String>, now: DateTime<Utc>) {

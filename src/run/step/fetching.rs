@@ -63,7 +63,11 @@ pub(super) fn broken(
         | FaultClass::Throttled
         | FaultClass::Credential
         | FaultClass::Disk => {
-            let rest = wish.unwrap_or(retry.first);
+            let usual = match fault.class {
+                FaultClass::Disk => ending::DISK_REST,
+                _ => retry.first,
+            };
+            let rest = wish.unwrap_or(usual);
             part.state = PartState::Fetching {
                 broken,
                 not_before: after(now, rest),

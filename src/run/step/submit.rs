@@ -43,7 +43,7 @@ pub(super) fn started(
 }
 
 impl Attempt {
-    fn begin(number: u32, now: DateTime<Utc>) -> Attempt {
+    pub(super) fn begin(number: u32, now: DateTime<Utc>) -> Attempt {
         Attempt {
             number,
             job_id: None,

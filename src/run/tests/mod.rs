@@ -72,6 +72,7 @@ fn run() -> Run {
         checks: Vec::new(),
         cells: Cells::default(),
         missing: Vec::new(),
+        quarantine: None,
         batch: None,
         files: Vec::new(),
         parts: BTreeMap::new(),

@@ -282,6 +282,15 @@ impl Stage {
         assert_eq!(self.end(Signal::KILL), None);
     }
 
+    /// The exit code of a daemon that ends without being told to; `None`: by a signal.
+    #[track_caller]
+    pub fn ended_by_itself(&self) -> Option<i32> {
+        let mut process = self.daemon().take().expect("the daemon runs");
+        let status = process.wait(PATIENCE);
+        let status = status.unwrap_or_else(|| panic!("it goes on\n{}", self.log()));
+        status.code()
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
     }
