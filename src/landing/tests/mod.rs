@@ -1,6 +1,7 @@
 mod crash;
 mod download;
 mod formats;
+mod order;
 mod partitions;
 mod quality;
 mod rows;

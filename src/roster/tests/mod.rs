@@ -4,6 +4,7 @@ mod backfill;
 mod cells;
 mod kept;
 mod laws;
+mod many;
 mod rules;
 mod vendor;
 mod world;
