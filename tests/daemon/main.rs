@@ -9,8 +9,11 @@
 mod stage;
 
 mod admin_side;
+mod bisected;
 mod callbacks;
 mod configuration;
+mod decisions;
+mod departures;
 mod disks;
 mod documents;
 mod faults;
@@ -20,7 +23,11 @@ mod handed_over;
 mod hostile_peers;
 mod hostile_results;
 mod learning;
+mod lost_state;
 mod partitions;
+mod quality;
+mod room;
 mod stopping;
+mod store_faults;
 mod syscalls;
 mod verbs;

@@ -66,6 +66,7 @@ impl<S: Store, O: Outside> Completeness for Live<S, O> {
                 window: order.window,
                 only: order.only,
                 max_active: order.max_active,
+                order: order.order,
             },
             by: actor.label(),
             mode: mode(intent),
@@ -104,15 +105,22 @@ impl<S: Store, O: Outside> Completeness for Live<S, O> {
     async fn include(
         &self,
         property: i64,
+        reason: Option<String>,
         actor: Actor,
         intent: Intent,
     ) -> Result<view::Properties, Refusal> {
         let command = Command::Include {
             property,
+            reason,
             by: actor.label(),
             mode: mode(intent),
         };
         self.properties_after(command).await
+    }
+
+    async fn prune(&self, actor: Actor, intent: Intent) -> Result<view::Pruned, Refusal> {
+        let pruned = self.outside.prune(actor.label(), mode(intent)).await;
+        pruned.map_err(Refusal::unavailable)
     }
 
     async fn why(&self, subject: Subject) -> Result<view::Why, Refusal> {

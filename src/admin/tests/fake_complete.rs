@@ -51,11 +51,19 @@ impl Completeness for Fake {
     async fn include(
         &self,
         property: i64,
+        reason: Option<String>,
         _: Actor,
         intent: Intent,
     ) -> Result<Properties, Refusal> {
-        self.note(format!("include {property} {intent:?}"));
+        self.note(format!("include {property} {reason:?} {intent:?}"));
         Ok(Properties::new(Vec::new()))
+    }
+
+    async fn prune(&self, _: Actor, intent: Intent) -> Result<Pruned, Refusal> {
+        self.note(format!("prune {intent:?}"));
+        let retention = std::time::Duration::from_secs(1);
+        let dry = intent == Intent::DryRun;
+        Ok(Pruned::new(Vec::new(), Vec::new(), retention, dry))
     }
 
     async fn why(&self, subject: Subject) -> Result<Why, Refusal> {

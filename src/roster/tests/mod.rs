@@ -1,10 +1,15 @@
 //! The roster against a hostile vendor in virtual time, and its rules one by one.
 
 mod backfill;
+mod callbacks;
 mod cells;
+mod clocks;
 mod kept;
 mod laws;
+mod lists;
 mod many;
+mod reconcile;
 mod rules;
+mod silence;
 mod vendor;
 mod world;
