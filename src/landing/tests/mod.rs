@@ -2,6 +2,7 @@ mod crash;
 mod download;
 mod formats;
 mod lies;
+mod order;
 mod partitions;
 mod prune;
 mod quality;
