@@ -249,6 +249,11 @@ impl World {
                 FaultClass::Content,
                 "no date column to split by",
             ))
+        } else if self.no_property_column && !run.whole {
+            Err(Fault::new(
+                FaultClass::Content,
+                "rows cannot be told apart: others' are there",
+            ))
         } else if self.dice.chance(self.weather.publish_breaks) {
             Err(Fault::new(FaultClass::Disk, "no space"))
         } else {
@@ -284,6 +289,7 @@ impl World {
                 landed: cells(true),
                 empty: Vec::new(),
                 missing: cells(false),
+                lost: Vec::new(),
                 told: Vec::new(),
             }))
         };

@@ -103,6 +103,7 @@ pub struct World {
     pub landed_again: usize,
     /// The vendor's files cannot be split by day.
     pub no_date_column: bool,
+    pub no_property_column: bool,
     /// The properties that the vendor lists when it is asked.
     pub listing: Vec<i64>,
 }
@@ -212,6 +213,7 @@ impl World {
             lists: 0,
             landed_again: 0,
             no_date_column: false,
+            no_property_column: false,
             listing: vec![3, 1, 2],
         };
         world.carry_out(turn);
