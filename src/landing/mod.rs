@@ -49,6 +49,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// The rows of a file, read as a delivered file is read before it may land.
+///
+/// # Errors
+/// What is wrong with its content, or that it cannot be read.
+pub fn rows_of(path: &std::path::Path, format: Format, terms: &Terms) -> Result<u64, Fault> {
+    inspect::inspect_file(path, format, terms).map(|(facts, _)| facts.rows)
+}
+
 /// Where to land, and what a download may touch.
 #[derive(Clone, Debug)]
 pub struct Settings {

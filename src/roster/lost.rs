@@ -315,6 +315,7 @@ pub(super) fn blank(
         rows: 0,
         bytes: 0,
         checks: Vec::new(),
+        quarantine: None,
         cells: Cells::default(),
         missing: Vec::new(),
         batch: None,

@@ -4,6 +4,7 @@ mod damage;
 mod download;
 mod formats;
 mod lies;
+mod order;
 mod partitions;
 mod prune;
 mod quality;
