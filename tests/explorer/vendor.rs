@@ -372,6 +372,7 @@ impl World {
             landed: Vec::new(),
             empty: Vec::new(),
             missing: Vec::new(),
+            lost: Vec::new(),
             told: Vec::new(),
         });
         self.turn(

@@ -214,6 +214,7 @@ fn queued() -> Run {
         cells: Cells::default(),
         missing: Vec::new(),
         batch: None::<Batch>,
+        whole: true,
         quarantine: None,
         files: Vec::new(),
         parts: BTreeMap::new(),
