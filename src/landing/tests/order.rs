@@ -63,16 +63,13 @@ impl Judge {
     fn take(&mut self, (step, path): &Taken) -> Result<(), String> {
         let say = |what: &str| Err(format!("{what}: {}", path.display()));
         match step {
-            Step::Create | Step::Append | Step::Link if self.is_data(path) => {
+            Step::Create | Step::Append | Step::Copy if self.is_data(path) => {
                 return say("readers see a file while it is written");
             }
-            Step::Create | Step::Link => {
+            Step::Create | Step::Copy => {
                 self.written.retain(|other| other != path);
                 self.written.push(path.clone());
                 self.synced.remove(path);
-                if *step == Step::Link {
-                    self.synced.insert(path.clone());
-                }
             }
             Step::Append => drop(self.synced.remove(path)),
             Step::SyncFile => drop(self.synced.insert(path.clone())),
