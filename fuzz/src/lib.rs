@@ -3,7 +3,7 @@
 
 use aptiqd::apartmentiq::{CallbackKeys, attempt_of_url, jobs_in, without_mac};
 use aptiqd::landing::{Terms, rows_of};
-use aptiqd::schedule::{Checks, Columns, Format, OnFail, SchemaChange, Window};
+use aptiqd::schedule::{Checks, Columns, Format, OnFail, Partition, SchemaChange, Window};
 use aptiqd::store::{Change, Commit, Key, Memory, Store, Tree, record};
 use chrono::{DateTime, NaiveDate};
 use std::collections::BTreeMap;
@@ -135,6 +135,7 @@ fn terms() -> Terms {
             property: "id".into(),
             date: "report_generation_date".into(),
         },
+        partition: Partition::Date,
         checks: Checks {
             min_property_coverage: Some(0.5),
             min_rows_vs_median: None,

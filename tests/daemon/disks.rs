@@ -146,6 +146,10 @@ fn cut_power(at: &Path) -> bool {
         return false;
     };
     // SAFETY: the call reads one u32 through the pointer that `Setter` gives it, as its definition says.
+    #[allow(
+        unsafe_code,
+        reason = "an ioctl of the kernel that no safe wrapper knows; the number is its whole argument"
+    )]
     unsafe {
         let order = rustix::ioctl::Setter::<SHUTDOWN, u32>::new(NO_LOG_FLUSH);
         rustix::ioctl::ioctl(&folder, order).is_ok()
