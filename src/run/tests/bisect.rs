@@ -220,6 +220,7 @@ fn a_run_says_which_property_failed_and_why() {
         empty: Vec::new(),
         missing: vec![span(99_001_002)],
         told: Vec::new(),
+        lost: Vec::new(),
     };
     let event = Event::RunPublished {
         published: Box::new(published),
