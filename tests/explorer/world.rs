@@ -215,6 +215,7 @@ fn queued() -> Run {
         missing: Vec::new(),
         batch: None::<Batch>,
         quarantine: None,
+        whole: false,
         files: Vec::new(),
         parts: BTreeMap::new(),
         properties: Arc::default(),
