@@ -373,6 +373,7 @@ impl World {
             empty: Vec::new(),
             missing: Vec::new(),
             told: Vec::new(),
+            lost: Vec::new(),
         });
         self.turn(
             design,

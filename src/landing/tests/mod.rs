@@ -4,7 +4,6 @@ mod damage;
 mod download;
 mod formats;
 mod lies;
-mod order;
 mod partitions;
 mod prune;
 mod quality;
