@@ -316,6 +316,7 @@ pub(super) fn blank(
         bytes: 0,
         checks: Vec::new(),
         quarantine: None,
+        whole: false,
         cells: Cells::default(),
         missing: Vec::new(),
         batch: None,

@@ -374,6 +374,7 @@ impl World {
             missing: Vec::new(),
             lost: Vec::new(),
             told: Vec::new(),
+            lost: Vec::new(),
         });
         self.turn(
             design,

@@ -216,6 +216,7 @@ fn queued() -> Run {
         batch: None::<Batch>,
         whole: true,
         quarantine: None,
+        whole: false,
         files: Vec::new(),
         parts: BTreeMap::new(),
         properties: Arc::default(),

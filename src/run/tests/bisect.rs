@@ -210,6 +210,7 @@ fn a_run_says_which_property_failed_and_why() {
         to: run.window.to,
     };
     let published = Published {
+        lost: Vec::new(),
         verdict: Verdict::Incomplete,
         reason: None,
         files: Vec::new(),
