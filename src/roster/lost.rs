@@ -318,6 +318,7 @@ pub(super) fn blank(
         cells: Cells::default(),
         missing: Vec::new(),
         batch: None,
+        quarantine: None,
         files: Vec::new(),
         parts: BTreeMap::new(),
         properties: Arc::default(),
