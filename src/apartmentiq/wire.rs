@@ -71,6 +71,15 @@ pub(super) fn job(value: &Value) -> Option<JobSeen> {
     })
 }
 
+/// The jobs in a body of the API, a page of them or one, read as the client reads them; `None` if there are none.
+pub fn jobs_in(body: &[u8]) -> Option<Vec<JobSeen>> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    match page(&value) {
+        Some((jobs, _)) => Some(jobs.iter().filter_map(job).collect()),
+        None => job(&value).map(|job| vec![job]),
+    }
+}
+
 /// What the contract does not know in a job: fields, and words where words are fixed.
 pub(super) fn drift_of_job(value: &Value) -> Vec<String> {
     let Some(job) = value.as_object() else {

@@ -25,7 +25,7 @@ use crate::landing::{self, Landing};
 use crate::roster::Limits;
 use crate::run::Run;
 use crate::schedule::Schedule;
-use crate::store::{self, Store};
+use crate::store::{self, Store, record};
 use crate::{clock, sd_notify};
 pub use admin::{AdminAddresses, AdminDoors};
 use callbacks::Acknowledger;
@@ -169,6 +169,7 @@ impl<S: Store> Daemon<S> {
                 .public_url
                 .as_ref()
                 .map(|url| url.as_str().to_owned()),
+            published: published_runs(&store),
         };
         let options = engine::Options {
             limits: limits(&config),
@@ -327,4 +328,9 @@ fn landing_settings(config: &config::Daemon) -> landing::Settings {
         loopback_allowed: config.api.base_url.is_loopback(),
         read_timeout: Duration::from_secs(30),
     }
+}
+
+fn published_runs<S: Store>(store: &Arc<S>) -> engine::PublishedRuns {
+    let store = Arc::clone(store);
+    Arc::new(move |schedule, window| record::published(&*store, schedule, window))
 }

@@ -10,5 +10,5 @@ mod handle;
 mod journal_log;
 
 pub use engine::{Engine, Error, Options, recalled};
-pub use errand::{Addresses, Errands};
+pub use errand::{Addresses, Errands, PublishedRuns};
 pub use handle::{Asked, Handle};

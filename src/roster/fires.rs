@@ -271,6 +271,7 @@ impl Roster {
             missing: Vec::new(),
             quarantine: None,
             batch: None,
+            whole: trigger != Trigger::Backfill,
             parts: std::collections::BTreeMap::new(),
             properties,
         }

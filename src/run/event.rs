@@ -24,6 +24,14 @@ pub enum Event {
         parts: Vec<Part>,
         because: Fault,
     },
+    /// No column tells the rows of properties apart: the run asks for all of its schedule's, in parts
+    /// that take the place of its own.
+    Widened {
+        properties: Arc<Vec<i64>>,
+        roster: String,
+        parts: Vec<Part>,
+        because: Fault,
+    },
     SubmitStarted {
         part: PartNumber,
         attempt: u32,
@@ -146,6 +154,7 @@ impl Event {
             Event::Planned { .. } => "planned",
             Event::PropertiesUnknown { .. } => "properties_unknown",
             Event::Replanned { .. } => "replanned",
+            Event::Widened { .. } => "widened",
             Event::SubmitStarted { .. } => "submit_started",
             Event::SubmitAccepted { .. } => "submit_accepted",
             Event::SubmitFailed {
@@ -224,6 +233,15 @@ impl Event {
             Event::Replanned { parts, because } => {
                 json!({"parts": parts.len(), "reason": because.message})
             }
+            Event::Widened {
+                properties,
+                roster,
+                parts,
+                because,
+            } => json!({
+                "properties": properties.len(), "roster": roster, "parts": parts.len(),
+                "reason": because.message,
+            }),
             Event::SubmitAccepted { job, .. } | Event::JobFound { job, .. } => {
                 json!({"job_id": job.job_id, "status": job.status.as_str()})
             }

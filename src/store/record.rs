@@ -4,7 +4,7 @@ use super::{Change, Commit, Entry, Error, Key, Store, Tree};
 use crate::coverage::{Ledger, Line};
 use crate::roster::{Doubt, Exclusion, Loaded, Mark, Saved, Turn};
 use crate::run::{Part, PublishedFile, Run, RunId};
-use crate::schedule::Name;
+use crate::schedule::{Name, Window};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -272,6 +272,25 @@ pub fn run(store: &impl Store, id: &str) -> Result<Option<Run>, Error> {
     })?;
     run.properties = Arc::new(roster(store, &run.roster)?);
     Ok(Some(run))
+}
+
+/// The runs of a schedule whose windows touch `window` and that have published files, with their
+/// parts and properties; oldest id first.
+pub fn published(store: &impl Store, schedule: &Name, window: Window) -> Result<Vec<Run>, Error> {
+    let prefix = format!("{schedule}.");
+    let mut touching = Vec::new();
+    each(store, Tree::Run, prefix.as_bytes(), |_, value| {
+        let run = decode::<Run>(Tree::Run, value)?;
+        if run.window.overlaps(window) {
+            touching.push(run.id);
+        }
+        Ok(())
+    })?;
+    let mut runs = Vec::new();
+    for id in touching {
+        runs.extend(run(store, id.as_str())?.filter(|run| !run.files.is_empty()));
+    }
+    Ok(runs)
 }
 
 /// A run's own record.

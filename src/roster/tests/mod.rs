@@ -7,6 +7,7 @@ mod clocks;
 mod kept;
 mod laws;
 mod lists;
+mod many;
 mod reconcile;
 mod rules;
 mod silence;

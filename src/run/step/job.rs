@@ -24,16 +24,16 @@ pub(super) fn heard(
         return Err(Ignored::Ended);
     }
     let (part, index) = current(run, number, attempt)?;
+    let first = part.attempts[index].heard_at.is_none();
     match &mut part.state {
-        PartState::Submitting { .. } => {}
-        PartState::Unanswered { look_at, .. } => *look_at = now.min(*look_at),
-        PartState::Exporting { heard, .. } if heard.is_none() => *heard = Some(now),
+        PartState::Submitting { .. } if first => {}
+        // Only the first one: a flood must not become a flood of lists.
+        PartState::Unanswered { look_at, .. } if first => *look_at = now.min(*look_at),
+        // The latest counts: a read begun before it does not answer it.
+        PartState::Exporting { heard, .. } if *heard < Some(now) => *heard = Some(now),
         _ => return Err(Ignored::Known),
     }
     let current = &mut part.attempts[index];
-    if current.heard_at.is_some() && !matches!(part.state, PartState::Exporting { .. }) {
-        return Err(Ignored::Known);
-    }
     current.heard_at.get_or_insert(now);
     Ok(Touched::part(number))
 }
