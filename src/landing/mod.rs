@@ -54,7 +54,8 @@ use std::time::Duration;
 /// # Errors
 /// What is wrong with its content, or that it cannot be read.
 pub fn rows_of(path: &std::path::Path, format: Format, terms: &Terms) -> Result<u64, Fault> {
-    inspect::inspect_file(path, format, terms).map(|(facts, _)| facts.rows)
+    let scratch = path.with_extension("keys");
+    inspect::inspect_file(path, format, terms, &scratch).map(|(facts, _)| facts.rows)
 }
 
 /// Where to land, and what a download may touch.
