@@ -72,6 +72,7 @@ impl Roster {
     /// What waits for an instant of the clock as it was waits no longer than it would have.
     fn set_waits_back(&mut self, by: TimeDelta, now: DateTime<Utc>, turn: &mut Turn) {
         self.sweep_at = Some(now);
+        self.reconciliation.look_again(now);
         self.hold = None;
         self.inflight.checked_at.clear();
         let open: Vec<RunId> = self.runs.keys().cloned().collect();

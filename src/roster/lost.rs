@@ -185,7 +185,8 @@ fn as_planned(
             {
                 let mut terms = terms_of(schedule, settle);
                 terms.chunk = chunk;
-                let run = blank(id, &schedule.name, terms, window, now);
+                let mut run = blank(id, &schedule.name, terms, window, now);
+                run.whole = trigger != Trigger::Backfill;
                 return Some(with_parts(run, parts, properties));
             }
         }

@@ -57,6 +57,12 @@ impl Reconciliation {
         self.due_at <= now
     }
 
+    /// The clock was set back: what waits for an instant of it waits no longer.
+    pub fn look_again(&mut self, now: DateTime<Utc>) {
+        self.due_at = now;
+        self.hold_until = self.hold_until.map(|until| until.min(now + HOLD_MAX));
+    }
+
     /// Nothing new is begun before it is known what there is.
     pub fn holds(&self, now: DateTime<Utc>) -> bool {
         self.hold_until.is_some_and(|until| now < until)

@@ -6,7 +6,7 @@ use super::inflight::Inflight;
 use super::queues::Queues;
 use super::reconcile::Reconciliation;
 use super::silence::{Callbacks, Ended};
-use super::{Doubt, Entry, Exclusion, Input, Mark, Mode, Saved, Turn};
+use super::{Doubt, Entry, Exclusion, Input, Limits, Mark, Mode, Saved, Turn};
 use crate::coverage::Ledger;
 use crate::run::{
     CreateFailure, Event, Fault, FaultClass, Ignored, PartNumber, PartState, Run, RunId, settled,
@@ -17,22 +17,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Marks saved in one turn.
 const MARKS_A_TURN: usize = 20_000;
-
-/// Every limit has a name.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Jobs upstream at once, over all runs.
-    pub open_jobs_max: usize,
-    /// Downloads at once.
-    pub downloads: usize,
-    /// Between two sweeps of the vendor's list.
-    pub poll_interval: Duration,
-    pub submit_settle: Duration,
-}
 
 /// What the store remembers, as the roster begins.
 #[derive(Debug, Default)]
@@ -227,37 +214,9 @@ impl Roster {
         self.stopping = true;
     }
 
-    /// When the next turn is due though nothing came in, and what for.
-    pub fn poll_deadline(&self) -> Option<(DateTime<Utc>, &'static str)> {
-        let fire = self.fires.first().filter(|_| !self.clock.is_unset());
-        let unsaved = !self.dirty.marks.is_empty();
-        let sweep = self
-            .sweep_at
-            .filter(|_| !self.queues.watch.is_empty() && self.inflight.list.is_none());
-        let held = self.hold_until();
-        let listing = self.inflight.list.is_some();
-        let list_at = self.reconciliation.due_at();
-        let free = held.is_none() && self.queues.holding.len() < self.limits.open_jobs_max;
-        let hold =
-            self.hold.as_ref().map(|hold| hold.until).filter(|_| {
-                free && !self.queues.submit.is_empty() && self.inflight.submits.is_empty()
-            });
-        [
-            match held {
-                Some(until) => Some((until, "the end of a hold")),
-                None => fire.map(|(at, _)| (*at, "a fire")),
-            },
-            unsaved.then_some((DateTime::UNIX_EPOCH, "marks to be saved")),
-            (!listing).then_some((list_at, "reconciliation")),
-            self.callbacks.deadline().map(|at| (at, "a callback")),
-            self.queues.first_wake().map(|at| (at, "a run")),
-            sweep.map(|at| (at, "the sweep")),
-            hold.map(|at| (at, "the hold on creates")),
-            self.landing_deadline().map(|at| (at, "the landing folder")),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+    /// Marks that a turn changed and that none has saved yet.
+    pub(super) fn has_unsaved_marks(&self) -> bool {
+        !self.dirty.marks.is_empty()
     }
 
     /// Folds a fact into a run and notes what has to be saved. A fact that changes nothing is
