@@ -83,7 +83,7 @@ impl Mould {
             let name = their.path().string();
             let nullable = wanted.max_rep_level() == 0 && wanted.max_def_level() == 1;
             let may = nullable && their.max_def_level() == 1 && their.path() == wanted.path();
-            if !same && !(may && is_blank(&source.path, &name)?) {
+            if !(same || may && is_blank(&source.path, &name)?) {
                 return Err(differ());
             }
             blank.push(!same);
