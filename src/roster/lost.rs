@@ -321,7 +321,6 @@ pub(super) fn blank(
         cells: Cells::default(),
         missing: Vec::new(),
         batch: None,
-        whole: false,
         files: Vec::new(),
         parts: BTreeMap::new(),
         properties: Arc::default(),

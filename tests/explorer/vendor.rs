@@ -374,7 +374,6 @@ impl World {
             missing: Vec::new(),
             lost: Vec::new(),
             told: Vec::new(),
-            lost: Vec::new(),
         });
         self.turn(
             design,

@@ -216,7 +216,6 @@ fn queued() -> Run {
         batch: None::<Batch>,
         whole: true,
         quarantine: None,
-        whole: false,
         files: Vec::new(),
         parts: BTreeMap::new(),
         properties: Arc::default(),

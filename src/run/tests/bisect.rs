@@ -219,10 +219,8 @@ fn a_run_says_which_property_failed_and_why() {
         checks: Vec::new(),
         landed: Vec::new(),
         empty: Vec::new(),
-        lost: Vec::new(),
         missing: vec![span(99_001_002)],
         told: Vec::new(),
-        lost: Vec::new(),
     };
     let event = Event::RunPublished {
         published: Box::new(published),
