@@ -40,6 +40,7 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
     let started = Daemon::start(config, schedules, store, ended, stop.clone());
     let mut daemon = started.await.map_err(failure)?;
     daemon.serve_admin(doors, tally);
+    daemon.serve_notices();
     daemon.end_when(failed);
     tracing::info!(
         schedules = count,

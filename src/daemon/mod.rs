@@ -11,6 +11,7 @@
 mod admin;
 mod callbacks;
 mod listeners;
+mod notices;
 mod reload;
 
 use crate::apartmentiq::{self, CallbackKeys, Client};
@@ -18,6 +19,7 @@ use crate::callback::{self, Counters};
 use crate::config;
 use crate::engine::{self, Engine, Errands, Handle};
 use crate::landing::{self, Landing};
+use crate::notify;
 use crate::roster::Limits;
 use crate::run::Run;
 use crate::schedule::Schedule;
@@ -77,6 +79,8 @@ pub struct Parts<S> {
     pub landing: Landing,
     pub callbacks: Arc<Counters>,
     pub reloader: Reloader,
+    /// What became of notices.
+    pub notices: notify::Counts,
     pub started_at: DateTime<Utc>,
     /// Where callbacks are listened for.
     pub callback_address: SocketAddr,
@@ -92,6 +96,7 @@ impl<S> Clone for Parts<S> {
             landing: self.landing.clone(),
             callbacks: Arc::clone(&self.callbacks),
             reloader: self.reloader.clone(),
+            notices: self.notices.clone(),
             started_at: self.started_at,
             callback_address: self.callback_address,
         }
@@ -172,6 +177,7 @@ impl<S: Store> Daemon<S> {
             landing,
             callbacks,
             reloader,
+            notices: notify::Counts::default(),
             started_at: clock::now(),
             callback_address,
         };

@@ -14,18 +14,24 @@ pub(super) fn entry(entry: &Entry) {
     let job = text("job_id");
     let detail = detail(&entry.body);
     match event {
-        "callback_heard" | "job_not_found" | "job_checked" | "cancel_settled" => {
+        "callback_heard" | "job_not_found" | "job_checked" | "cancel_settled"
+        | "notice_delivered" => {
             tracing::debug!(event, schedule, run, part, attempt, job, "{event}{detail}");
         }
         "submit_unsent" | "submit_refused" | "submit_unanswered" | "fetch_broken"
         | "publish_broken" | "properties_unknown" | "job_absent" | "list_broken"
         | "check_broken" | "cancel_broken" | "second_job_seen" | "clock_stepped_back"
-        | "fires_skipped" => {
+        | "fires_skipped" | "notice_given_up" => {
             tracing::warn!(event, schedule, run, part, attempt, job, "{event}{detail}");
         }
         "deadline_passed" => {
             tracing::error!(event, schedule, run, "{event}{detail}");
         }
+        "run_ended" => match text("state") {
+            Some("failed") => tracing::error!(event, schedule, run, "{event}{detail}"),
+            Some("incomplete") => tracing::warn!(event, schedule, run, "{event}{detail}"),
+            _ => tracing::info!(event, schedule, run, "{event}{detail}"),
+        },
         _ => tracing::info!(event, schedule, run, part, attempt, job, "{event}{detail}"),
     }
 }

@@ -2,7 +2,8 @@
 
 use super::fires::window_of;
 use super::{
-    Answer, Command, Exclusion, Mode, OpenRun, Paused, Refusal, Roster, ScheduleNow, Snapshot, Turn,
+    Answer, Command, Exclusion, Mode, OpenRun, Paused, Refusal, Roster, Saved, ScheduleNow,
+    Snapshot, Turn,
 };
 use crate::run::{Event, Run, RunId, RunState, Trigger};
 use crate::schedule::{Name, Overlap, Schedule, Window};
@@ -80,6 +81,13 @@ impl Roster {
                 day,
             } => self.cell(&schedule, property, day, now),
             Command::Snapshot => Ok(Answer::Snapshot(Box::new(self.snapshot(now)))),
+            Command::Remember { entries, records } => {
+                turn.entries.extend(entries);
+                let saved = records.into_iter();
+                turn.saved
+                    .extend(saved.map(|(key, value)| Saved::Notice(key, value)));
+                Ok(Answer::Done)
+            }
         }
     }
 

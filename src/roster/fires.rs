@@ -325,6 +325,7 @@ impl Roster {
             "event": "fire_skipped", "nominal_at": nominal, "reason": reason,
         });
         self.note(&run.id.clone(), body, turn);
+        turn.ended.push(run.clone());
         turn.saved.push(Saved::Run {
             run: Box::new(run),
             new: true,

@@ -13,6 +13,7 @@ mod due;
 mod exclusions;
 mod fires;
 mod inflight;
+mod lateness;
 mod listing;
 mod mark;
 pub mod plan;
@@ -31,6 +32,7 @@ mod turn;
 pub use backfill::Backfill;
 pub use cells::Coverage;
 pub use exclusions::{Exclusion, PropertyNow};
+pub use lateness::Lateness;
 pub use mark::{Ended, Landed, Mark, Paused};
 pub use roster::{Limits, Loaded, Roster};
 pub use turn::{

@@ -146,6 +146,11 @@ pub enum Command {
     },
     CredentialChanged,
     Snapshot,
+    /// What the notices want in the journal and in the store; the roster does not look into it.
+    Remember {
+        entries: Vec<Entry>,
+        records: Vec<(String, Option<Value>)>,
+    },
 }
 
 /// The answer to a command, given after the commit.
@@ -235,6 +240,8 @@ pub enum Saved {
     },
     /// An operator's decision; `None`: taken back.
     Exclusion(i64, Option<Exclusion>),
+    /// A record of the notices by its key; `None`: removed.
+    Notice(String, Option<Value>),
 }
 
 /// An errand: whole, repeatable (save `SubmitJob`), reporting once.

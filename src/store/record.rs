@@ -8,6 +8,7 @@ use crate::schedule::Name;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ const IDS_A_CHUNK: usize = 2_000;
 const FILES_A_CHUNK: usize = 100;
 /// What the keys of operators' exclusions begin with.
 const EXCLUDED: &str = "excluded";
+/// What the keys of the notices' records begin with.
+const NOTICE: &str = "notice";
 /// Records read at once.
 const PAGE: usize = 1_000;
 
@@ -75,6 +78,18 @@ fn changes_of(saved: &Saved) -> Vec<Change> {
             let key = by_property(EXCLUDED, *property);
             vec![match decision {
                 Some(exclusion) => put(Tree::Setting, key, exclusion),
+                None => Change::Delete {
+                    key: Key {
+                        tree: Tree::Setting,
+                        key,
+                    },
+                },
+            }]
+        }
+        Saved::Notice(key, value) => {
+            let key = [NOTICE.as_bytes(), &[0], key.as_bytes()].concat();
+            vec![match value {
+                Some(value) => put(Tree::Setting, key, value),
                 None => Change::Delete {
                     key: Key {
                         tree: Tree::Setting,
@@ -205,6 +220,18 @@ fn excluded(store: &impl Store) -> Result<BTreeMap<i64, Exclusion>, Error> {
         Ok(())
     })?;
     Ok(excluded)
+}
+
+/// What the notices remember, by key.
+pub fn notices(store: &impl Store) -> Result<BTreeMap<String, Value>, Error> {
+    let mut records = BTreeMap::new();
+    let prefix = [NOTICE.as_bytes(), &[0]].concat();
+    each(store, Tree::Setting, &prefix, |key, value| {
+        let key = text(Tree::Setting, key.get(prefix.len()..).unwrap_or_default())?;
+        records.insert(key, decode::<Value>(Tree::Setting, value)?);
+        Ok(())
+    })?;
+    Ok(records)
 }
 
 /// A run with its parts and properties.

@@ -47,6 +47,8 @@ impl Kept {
                 self.excluded.insert(property, decision);
             }
             Saved::Exclusion(property, None) => drop(self.excluded.remove(&property)),
+            // The roster never reads it back.
+            Saved::Notice(..) => {}
         }
     }
 
