@@ -79,8 +79,6 @@ impl Out<'_> {
 
 fn take(memory: &mut Memory, heard: &Heard, out: &mut Out) {
     match &heard.fact {
-        Fact::Called => memory.unheard = Some(0),
-        Fact::LearnedByPoll => memory.unheard = Some(memory.unheard.unwrap_or(0).saturating_add(1)),
         Fact::Started { schedule, run } if out.now - heard.at < BEAT_MAX => {
             let text = format!("{schedule}: a run has started");
             let parts = (Kind::Started, Level::Info, text);

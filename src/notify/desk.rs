@@ -51,6 +51,8 @@ struct Open<S> {
     channels: Channels,
     queues: BTreeMap<String, mpsc::Sender<Arc<Notice>>>,
     memory: Memory,
+    /// Read, and not yet looked at.
+    heard: Vec<Heard>,
     /// As the store has them.
     records: Records,
 }
@@ -131,6 +133,7 @@ impl<S: Store> Desk<S> {
         };
         Open {
             memory: Memory::of(&records),
+            heard: Vec::new(),
             channels,
             queues,
             records,
@@ -155,15 +158,13 @@ impl<S: Store> Open<S> {
 
     /// Reads what happened; looks if that or the time asks for it. Gives back how long nothing is due by time alone.
     async fn turn(&mut self, due: bool) -> Option<Duration> {
-        let heard = match self.hear().await {
-            Ok(heard) => heard,
+        match self.hear().await {
+            Ok(false) if self.heard.is_empty() && !due => return None,
+            Ok(_) => {}
             Err(error) => {
                 tracing::warn!(error, "the journal cannot be read for notices");
                 return Some(LOOK_MAX);
             }
-        };
-        if heard.is_empty() && !due {
-            return None;
         }
         let Some(snapshot) = self.snapshot().await else {
             return Some(LOOK_MAX);
@@ -172,49 +173,50 @@ impl<S: Store> Open<S> {
             snapshot,
             health: (self.desk.health)(),
         };
+        let heard = std::mem::take(&mut self.heard);
         let notices = look(&mut self.memory, &heard, &seen, &self.channels);
-        self.remember(&heard, notices).await;
+        self.remember(!heard.is_empty(), notices).await;
         let next = next_look(&self.memory, &seen);
         let next = next.and_then(|at| (at - clock::now()).to_std().ok());
         Some(next.unwrap_or(LOOK_MAX).min(LOOK_MAX) + Duration::from_millis(1))
     }
 
-    /// The events beyond those already looked at.
-    async fn hear(&mut self) -> Result<Vec<Heard>, String> {
-        let mut heard = Vec::new();
+    /// Takes in the events beyond those already read; `true` if callbacks have fallen silent or are back.
+    async fn hear(&mut self) -> Result<bool, String> {
+        let mut turned = false;
         loop {
             let after = self.memory.heard_through.unwrap_or(0);
             let page = read(&self.desk.store, move |store| {
                 store.events(None, after, PAGE)
             })
             .await?;
-            let Some(last) = page.last() else {
-                return Ok(heard);
-            };
-            self.memory.heard_through = Some(last.sequence);
+            if page.is_empty() {
+                return Ok(turned);
+            }
             for event in page {
-                if let Some(fact) = self.fact(&event).await? {
-                    heard.push(Heard {
-                        sequence: event.sequence,
-                        at: event.at,
-                        fact,
-                    });
-                }
+                turned |= self.take(&event).await?;
+                self.memory.heard_through = Some(event.sequence);
             }
         }
     }
 
-    async fn fact(&self, event: &StoredEvent) -> Result<Option<Fact>, String> {
-        Ok(match said(event) {
-            None => None,
-            Some(Said::Called) => Some(Fact::Called),
-            Some(Said::LearnedByPoll) => Some(Fact::LearnedByPoll),
-            Some(Said::Started(schedule, run)) => Some(Fact::Started { schedule, run }),
-            Some(Said::Ended(id)) => {
-                let run = self.stored(id).await?;
-                run.map(|run| Fact::Ended { run })
-            }
-        })
+    async fn take(&mut self, event: &StoredEvent) -> Result<bool, String> {
+        let fact = match said(event) {
+            None => return Ok(false),
+            Some(Said::Called) => return Ok(self.memory.called()),
+            Some(Said::LearnedByPoll) => return Ok(self.memory.polled()),
+            Some(Said::Started(schedule, run)) => Fact::Started { schedule, run },
+            Some(Said::Ended(id)) => match self.stored(id).await? {
+                Some(run) => Fact::Ended { run },
+                None => return Ok(false),
+            },
+        };
+        self.heard.push(Heard {
+            sequence: event.sequence,
+            at: event.at,
+            fact,
+        });
+        Ok(false)
     }
 
     async fn stored(&self, id: RunId) -> Result<Option<Box<crate::run::Run>>, String> {
@@ -232,7 +234,7 @@ impl<S: Store> Open<S> {
     }
 
     /// One commit for what is new, then the notices go on their way.
-    async fn remember(&mut self, heard: &[Heard], notices: Vec<Pending>) {
+    async fn remember(&mut self, runs: bool, notices: Vec<Pending>) {
         let kept = notices.iter().filter(|pending| is_kept(&pending.notice));
         for pending in kept {
             let id = pending.notice.id.clone();
@@ -247,9 +249,6 @@ impl<S: Store> Open<S> {
                 "too many notices wait: the oldest is given up"
             );
         }
-        let runs = heard
-            .iter()
-            .any(|heard| matches!(heard.fact, Fact::Started { .. } | Fact::Ended { .. }));
         let entries: Vec<Entry> = notices
             .iter()
             .filter(|pending| is_kept(&pending.notice))
@@ -265,8 +264,9 @@ impl<S: Store> Open<S> {
     async fn commit(&mut self, entries: Vec<Entry>, runs: bool) {
         let records = self.memory.records();
         let changed = changes(&self.records, &records);
-        let worth = runs || changed.iter().any(|(key, _)| key != "heard") || !entries.is_empty();
-        if !worth {
+        let new = changed.iter().any(|(key, _)| key != "heard");
+        let first = !self.records.contains_key("heard");
+        if !(runs || new || first || !entries.is_empty()) {
             return;
         }
         let command = Command::Remember {

@@ -24,10 +24,6 @@ pub(super) enum Fact {
     Ended {
         run: Box<Run>,
     },
-    /// A job's end was learned by asking, although a callback was to tell of it.
-    LearnedByPoll,
-    /// A callback came, in time or not.
-    Called,
 }
 
 /// What an event says; a run that ended is yet to be read.
@@ -35,7 +31,9 @@ pub(super) enum Fact {
 pub(super) enum Said {
     Started(Name, RunId),
     Ended(RunId),
+    /// A job's end was learned by asking, although a callback was to tell of it.
     LearnedByPoll,
+    /// A callback came, in time or not.
     Called,
 }
 

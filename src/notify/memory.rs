@@ -1,6 +1,6 @@
 //! What was told and what is on its way, as the store keeps it: one small record each.
 
-use super::condition::Subject;
+use super::condition::{SILENT_AFTER, Subject};
 use super::notice::{Kind, Level, Notice};
 use crate::schedule::Name;
 use crate::store::Sequence;
@@ -117,6 +117,19 @@ impl Memory {
         given_up
             .filter_map(|(_, id)| self.pending.remove(&id))
             .collect()
+    }
+
+    /// A job's end had to be asked for; `true` if that makes callbacks silent.
+    pub fn polled(&mut self) -> bool {
+        let unheard = self.unheard.unwrap_or(0).saturating_add(1);
+        self.unheard = Some(unheard);
+        unheard == SILENT_AFTER
+    }
+
+    /// A callback came; `true` if silence was told of.
+    pub fn called(&mut self) -> bool {
+        self.unheard = Some(0);
+        self.told.contains_key(&Subject::Callbacks)
     }
 
     /// Whoever got it, or never will, is struck off.

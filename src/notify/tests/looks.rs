@@ -63,7 +63,7 @@ fn a_restart_tells_nothing_twice_and_forgets_nothing() {
     world.ends(RunState::Landed);
     assert_eq!(world.told(), ["recovered→ops"]);
     world.restart();
-    world.hear(Fact::Called);
+    world.memory.called();
     assert_eq!(world.told(), ["callbacks_back→ops"]);
 }
 
@@ -187,18 +187,18 @@ fn callbacks_are_silent_after_some_jobs_in_a_row_and_back_with_the_first() {
     let mut world = World::new(&[("all", &["ops"])]);
     world.health.callbacks_expected = true;
     for _ in 1..SILENT_AFTER {
-        world.hear(Fact::LearnedByPoll);
+        world.memory.polled();
         assert!(world.told().is_empty());
     }
-    world.hear(Fact::LearnedByPoll);
+    world.memory.polled();
     assert_eq!(world.told(), ["callbacks_silent→ops"]);
-    world.hear(Fact::LearnedByPoll);
+    world.memory.polled();
     assert!(world.told().is_empty());
-    world.hear(Fact::Called);
+    world.memory.called();
     assert_eq!(world.told(), ["callbacks_back→ops"]);
     world.health.callbacks_expected = false;
     for _ in 0..20 {
-        world.hear(Fact::LearnedByPoll);
+        world.memory.polled();
     }
     assert!(world.told().is_empty(), "nobody expects any");
 }
