@@ -11,8 +11,8 @@ mod run;
 mod status;
 
 pub use complete::{
-    Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, JobOfFile,
-    Properties, Property, Why,
+    Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, IncludeRequest,
+    JobOfFile, Properties, Property, Why,
 };
 pub use error::{Code, Error, ErrorDocument, Problem};
 pub use event::{Event, Events};
