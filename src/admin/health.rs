@@ -127,6 +127,11 @@ pub fn attention(
         let message = format!("no job is submitted now: {hold}");
         add(Level::Warn, "jobs", message, "aptiqd events --follow");
     }
+    if let Some(hold) = &snapshot.landing_hold {
+        let message = format!("landing is paused, jobs go on: {hold}");
+        let help = "make room, or mount landing.path; it resumes by itself";
+        add(Level::Error, "landing", message, help);
+    }
     if !config.ok {
         let message = format!(
             "the last reload was refused, {} faults",
@@ -141,6 +146,7 @@ pub fn attention(
     }
     if let Some(free) = vitals.landing.free_bytes
         && free < FREE_LOW
+        && snapshot.landing_hold.is_none()
     {
         let message = format!("{} MB free below {}", free / 1_000_000, vitals.landing.path);
         add(

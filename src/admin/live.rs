@@ -9,7 +9,7 @@ use super::{Refusal, health, listing, present};
 use crate::clock;
 use crate::engine::{Asked, Handle};
 use crate::roster::{self, Answer, Command, Mode, Snapshot};
-use crate::run::{Run, RunId};
+use crate::run::{Retrial, Run, RunId};
 use crate::schedule::{Name, Window};
 use crate::store::{self, Sequence, Store, record};
 use chrono::{DateTime, Utc};
@@ -313,9 +313,16 @@ impl<S: Store, O: Outside> Daemon for Live<S, O> {
         }
     }
 
-    async fn retry(&self, run: RunId, actor: Actor, intent: Intent) -> Result<view::Run, Refusal> {
+    async fn retry(
+        &self,
+        run: RunId,
+        what: Retrial,
+        actor: Actor,
+        intent: Intent,
+    ) -> Result<view::Run, Refusal> {
         let command = Command::Retry {
             run: Box::new(self.stored(&run).await?),
+            what,
             by: actor.label(),
             mode: mode(intent),
         };

@@ -11,11 +11,13 @@ mod events;
 mod exit;
 mod freshness;
 mod init;
+mod known;
 mod man;
 mod pause;
 mod places;
 mod plan;
 mod properties;
+mod prune;
 mod reload;
 mod render;
 mod resume;
@@ -91,6 +93,7 @@ enum Verb {
     Coverage(coverage::Args),
     Freshness(freshness::Args),
     Properties(properties::Args),
+    Prune(prune::Args),
     Why(why::Args),
     Verify(verify::Args),
     Schema(schema::Args),
@@ -193,7 +196,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Sandbox(args) => server()?.block_on(sandbox::perform(args, context)),
         Verb::Init(args) => init::perform(&args, context),
         Verb::Check(args) => check::perform(args, context),
-        Verb::Plan(args) => plan::perform(args, context),
+        Verb::Plan(args) => asker()?.block_on(plan::perform(args, context)),
         Verb::Status(args) => asker()?.block_on(status::perform(args, context)),
         Verb::Runs(args) => asker()?.block_on(runs::perform(args, context)),
         Verb::Show(args) => asker()?.block_on(show::perform(args, context)),
@@ -203,6 +206,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Coverage(args) => asker()?.block_on(coverage::perform(args, context)),
         Verb::Freshness(args) => asker()?.block_on(freshness::perform(args, context)),
         Verb::Properties(args) => asker()?.block_on(properties::perform(args, context)),
+        Verb::Prune(args) => asker()?.block_on(prune::perform(args, context)),
         Verb::Why(args) => asker()?.block_on(why::perform(args, context)),
         Verb::Cancel(args) => asker()?.block_on(cancel::perform(args, context)),
         Verb::Retry(args) => asker()?.block_on(retry::perform(args, context)),

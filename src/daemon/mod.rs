@@ -12,6 +12,7 @@ mod admin;
 mod callbacks;
 mod listeners;
 mod notices;
+mod prune;
 mod reload;
 
 use crate::apartmentiq::{self, CallbackKeys, Client};
@@ -181,6 +182,11 @@ impl<S: Store> Daemon<S> {
             started_at: clock::now(),
             callback_address,
         };
+        let pruning = parts.clone().prune_by_the_clock(stop.clone());
+        tasks.spawn(async move {
+            pruning.await;
+            Ok("the removal of old raw files")
+        });
         Ok(Daemon { parts, stop, tasks })
     }
 

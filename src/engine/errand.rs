@@ -4,7 +4,7 @@ use crate::apartmentiq::{CallbackKeys, Client, CreateJob};
 use crate::clock;
 use crate::landing::{Delivered, FetchOrder, Landing, PublishOrder, Terms};
 use crate::roster::{Effect, Listed, Report};
-use crate::run::{AttemptId, Fault, JobSeen, PartState, Run, Source};
+use crate::run::{AttemptId, Fault, JobSeen, PartState, Quarantine, Run, Source};
 use crate::schedule::Properties;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
@@ -149,6 +149,8 @@ impl Errands {
         job_id: String,
         run: &Run,
     ) -> Result<crate::run::Artifact, Fault> {
+        // A folder that cannot take the file is no reason to ask for it.
+        self.landing.admit(0)?;
         let location = self.api.results(&job_id).await?;
         let part = run.parts.get(&attempt.part);
         let order = FetchOrder {
@@ -158,6 +160,7 @@ impl Errands {
             job_id,
             format: run.terms.format,
             terms: Terms {
+                partition: run.terms.partition,
                 columns: run.terms.columns.clone(),
                 checks: run.terms.checks.clone(),
                 properties: part
@@ -190,6 +193,10 @@ fn publish_order(run: &Run) -> PublishOrder {
         properties: run.properties.to_vec(),
         columns: run.terms.columns.clone(),
         checks: run.terms.checks.clone(),
+        accepted_by: match &run.quarantine {
+            Some(Quarantine::Accepted { by }) => Some(by.clone()),
+            _ => None,
+        },
         parts: run
             .live_parts()
             .filter(|part| part.state == PartState::Fetched)

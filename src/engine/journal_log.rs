@@ -24,7 +24,7 @@ pub(super) fn entry(entry: &Entry) {
         "submit_unsent" | "submit_refused" | "submit_unanswered" | "fetch_broken"
         | "publish_broken" | "properties_unknown" | "job_absent" | "list_broken"
         | "check_broken" | "cancel_broken" | "second_job_seen" | "clock_stepped_back"
-        | "fires_skipped" | "notice_given_up" => {
+        | "fires_skipped" | "part_split" | "clock_not_set" | "notice_given_up" => {
             tracing::warn!(event, schedule, run, part, attempt, job, "{event}{detail}");
         }
         "deadline_passed" => {

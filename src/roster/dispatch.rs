@@ -13,16 +13,19 @@ const LOOK_BACK: TimeDelta = TimeDelta::minutes(30);
 
 impl Roster {
     pub(super) fn dispatch(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
-        self.dispatch_publishes(turn);
-        self.dispatch_fetches(turn);
+        self.dispatch_publishes(now, turn);
+        self.dispatch_fetches(now, turn);
         self.dispatch_reads(now, turn);
         self.dispatch_cancels(turn);
         self.dispatch_asks(turn);
         self.dispatch_submits(now, turn);
     }
 
-    fn dispatch_publishes(&mut self, turn: &mut Turn) {
+    fn dispatch_publishes(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
         for place in &self.queues.publish {
+            if !self.may_land(now) {
+                return;
+            }
             let Some(run) = self.runs.get(&place.run) else {
                 continue;
             };
@@ -38,9 +41,10 @@ impl Roster {
         }
     }
 
-    fn dispatch_fetches(&mut self, turn: &mut Turn) {
+    fn dispatch_fetches(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
         for spot in &self.queues.fetch {
-            if self.inflight.fetches.len() >= self.limits.downloads {
+            let full = self.inflight.fetches.len() >= self.limits.downloads;
+            if full || !self.may_land(now) {
                 return;
             }
             let Some((run, part, attempt)) = self.current(spot) else {

@@ -6,7 +6,9 @@
 
 mod backfill;
 mod callbacks;
+mod catch_up;
 mod cells;
+mod clock;
 mod commands;
 mod declare;
 mod dispatch;
@@ -14,8 +16,10 @@ mod due;
 mod exclusions;
 mod fires;
 mod inflight;
+mod landing;
 mod lateness;
 mod listing;
+mod lists;
 mod mark;
 pub mod plan;
 mod queues;
@@ -26,11 +30,12 @@ mod reports;
 )]
 mod roster;
 mod runs;
+mod same_cells;
 #[cfg(test)]
 mod tests;
 mod turn;
 
-pub use backfill::Backfill;
+pub use backfill::{Backfill, Order};
 pub use cells::Coverage;
 pub use exclusions::{Exclusion, PropertyNow};
 pub use lateness::Lateness;

@@ -1,6 +1,7 @@
 //! The roster's state and its turn.
 
 use super::callbacks::Idle;
+use super::clock::Clock;
 use super::inflight::Inflight;
 use super::queues::Queues;
 use super::{Entry, Exclusion, Input, Mark, Mode, Saved, Turn};
@@ -15,6 +16,9 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Marks saved in one turn.
+const MARKS_A_TURN: usize = 20_000;
 
 /// Every limit has a name.
 #[derive(Clone, Debug)]
@@ -47,7 +51,7 @@ pub(super) struct Known {
     pub next: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
-/// No create is sent until then, because the last one met a fault that would meet the next as well.
+/// Nothing of a kind is begun until then, because the last met a fault that would meet the next as well.
 #[derive(Debug)]
 pub(super) struct Hold {
     pub until: DateTime<Utc>,
@@ -72,10 +76,13 @@ pub struct Roster {
     /// Attempts open since before this start: what the first list says of them is reconciliation.
     pub(super) inherited: BTreeSet<(RunId, PartNumber)>,
     pub(super) hold: Option<Hold>,
+    /// The landing folder cannot be written now.
+    pub(super) landing_hold: Option<Hold>,
     pub(super) second_jobs: u64,
     pub(super) last_manual: Option<DateTime<Utc>>,
     /// Fires due before this fell due while no daemon ran.
     pub(super) started_at: DateTime<Utc>,
+    pub(super) clock: Clock,
     pub(super) ledgers: BTreeMap<Name, Ledger>,
     pub(super) rosters: BTreeMap<Name, Arc<Vec<i64>>>,
     pub(super) excluded: BTreeMap<i64, Exclusion>,
@@ -117,9 +124,11 @@ impl Roster {
             suspects: BTreeSet::new(),
             inherited: BTreeSet::new(),
             hold: None,
+            landing_hold: None,
             second_jobs: 0,
             last_manual: None,
             started_at: now,
+            clock: Clock::new(now),
             ledgers: loaded.ledgers,
             rosters: loaded.rosters,
             excluded: loaded.excluded,
@@ -188,6 +197,7 @@ impl Roster {
 
     fn finish(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
         if !self.stopping {
+            self.mind_clock(now, turn);
             self.poll_fires(now, turn);
             self.poll_runs(now, turn);
             self.dispatch(now, turn);
@@ -202,6 +212,8 @@ impl Roster {
 
     /// When the next turn is due though nothing came in, and what for.
     pub fn poll_deadline(&self) -> Option<(DateTime<Utc>, &'static str)> {
+        let fire = self.fires.first().filter(|_| !self.clock.is_unset());
+        let unsaved = !self.dirty.marks.is_empty();
         let sweep = self
             .sweep_at
             .filter(|_| !self.queues.watch.is_empty() && self.inflight.list.is_none());
@@ -211,10 +223,12 @@ impl Roster {
                 free && !self.queues.submit.is_empty() && self.inflight.submits.is_empty()
             });
         [
-            self.fires.first().map(|(at, _)| (*at, "a fire")),
+            fire.map(|(at, _)| (*at, "a fire")),
+            unsaved.then_some((DateTime::UNIX_EPOCH, "marks to be saved")),
             self.queues.first_wake().map(|at| (at, "a run")),
             sweep.map(|at| (at, "the sweep")),
             hold.map(|at| (at, "the hold on creates")),
+            self.landing_deadline().map(|at| (at, "the landing folder")),
         ]
         .into_iter()
         .flatten()
@@ -240,11 +254,26 @@ impl Roster {
             run: Some(id.to_string()),
             body: event.body(),
         });
+        if let Some((part, into)) = &touched.split {
+            let words = run.parts.get(part).and_then(|part| part.fault.as_ref());
+            let body = json!({
+                "event": "part_split", "part": part, "into": into,
+                "reason": words.map(|fault| &fault.message),
+            });
+            turn.entries.push(Entry {
+                schedule: Some(run.schedule.to_string()),
+                run: Some(id.to_string()),
+                body,
+            });
+        }
         let became_terminal = run.state.is_terminal() && !was_terminal;
         self.dirty.runs.insert(id.clone());
         self.dirty
             .parts
             .extend(touched.parts.into_iter().map(|part| (id.clone(), part)));
+        if let Event::Planned { .. } = event {
+            self.note_same_cells(id, turn);
+        }
         if became_terminal {
             self.fold_cells(id, event);
             self.run_ended(id, now, turn);
@@ -355,7 +384,12 @@ impl Roster {
                 });
             }
         }
-        for name in dirty.marks {
+        // A commit has a limit: with very many schedules the rest follows in the next turn.
+        let mut marks = dirty.marks;
+        if let Some(rest) = marks.iter().nth(MARKS_A_TURN).cloned() {
+            self.dirty.marks = marks.split_off(&rest);
+        }
+        for name in marks {
             if let Some(mark) = self.marks.get(&name) {
                 turn.saved.push(Saved::Mark(name, Box::new(mark.clone())));
             }

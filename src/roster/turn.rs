@@ -3,8 +3,8 @@
 use super::{Backfill, Coverage, Exclusion, Mark, PropertyNow};
 use crate::coverage::{CellState, Line};
 use crate::run::{
-    Artifact, AttemptId, CreateFailure, Fault, JobSeen, Part, Published, PublishedFile, Run, RunId,
-    Source,
+    Artifact, AttemptId, CreateFailure, Fault, JobSeen, Part, Published, PublishedFile, Retrial,
+    Run, RunId, Source,
 };
 use crate::schedule::{Format, Name, Report as ReportKind, Schedule, Window};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -95,6 +95,7 @@ pub enum Command {
     /// The run as it is stored, with its parts.
     Retry {
         run: Box<Run>,
+        what: Retrial,
         by: String,
         mode: Mode,
     },
@@ -146,6 +147,8 @@ pub enum Command {
         day: NaiveDate,
     },
     CredentialChanged,
+    /// Something that happened outside of all runs, for the journal alone.
+    Note(Value),
     Snapshot,
     /// What the notices want in the journal and in the store; the roster does not look into it.
     Remember {
@@ -295,6 +298,19 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Takes up what the notices want kept.
+    pub(super) fn remember(
+        &mut self,
+        entries: Vec<Entry>,
+        records: Vec<(String, Option<Value>)>,
+    ) -> Answer {
+        self.entries.extend(entries);
+        let records = records.into_iter();
+        self.saved
+            .extend(records.map(|(key, value)| Saved::Notice(key, value)));
+        Answer::Done
+    }
+
     pub fn needs_commit(&self) -> bool {
         !self.entries.is_empty() || !self.saved.is_empty()
     }
@@ -311,6 +327,8 @@ pub struct Snapshot {
     pub last_list_at: Option<DateTime<Utc>>,
     /// Why no create is sent now, if so.
     pub hold: Option<String>,
+    /// Why nothing is landed now, if so.
+    pub landing_hold: Option<String>,
     pub second_jobs: u64,
 }
 

@@ -1,7 +1,7 @@
 //! What happened to a run, in the past tense. Everything that steers it is one of these.
 
 use super::{Artifact, CreateFailure, Fault, JobSeen, LearnedBy, Part, PartNumber, Published};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -112,9 +112,24 @@ pub enum Event {
     },
     RetriedByOperator {
         by: String,
+        what: Retrial,
     },
     /// A credential changed: what rested for its sake may go on.
     CredentialChanged,
+    /// The machine's clock went back by so much: waits that end in what is the future now are moved along.
+    ClockSetBack {
+        by: TimeDelta,
+    },
+}
+
+/// What an operator wants of a run that has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retrial {
+    /// New attempts for its failed parts.
+    #[default]
+    Parts,
+    /// Its quarantined files landed as they are.
+    Accept,
 }
 
 impl Event {
@@ -152,6 +167,7 @@ impl Event {
             Event::CancelledByOperator { .. } => "run_cancelled",
             Event::RetriedByOperator { .. } => "run_retried",
             Event::CredentialChanged => "credential_changed",
+            Event::ClockSetBack { .. } => "clock_set_back",
         }
     }
 
@@ -236,7 +252,11 @@ impl Event {
                 "missing": published.missing.len(),
             }),
             Event::CancelledByOperator { reason } => json!({"reason": reason}),
-            Event::RetriedByOperator { by } => json!({"by": by}),
+            Event::ClockSetBack { by } => json!({"seconds": by.num_seconds()}),
+            Event::RetriedByOperator { by, what } => match what {
+                Retrial::Parts => json!({"by": by}),
+                Retrial::Accept => json!({"by": by, "accept": true}),
+            },
             Event::Started
             | Event::SubmitStarted { .. }
             | Event::JobNotFound { .. }

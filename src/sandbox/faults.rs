@@ -73,6 +73,10 @@ faults! {
         "shows an undocumented status word until the job ends"
     Failed "failed" Once
         "ends the job as failed, with an error_message"
+    BadProperty "bad-property" Always
+        "fails every job that holds a property whose id ends in 13, without saying which"
+    BadPropertyNamed "bad-property-named" Always
+        "fails every job that holds a property whose id ends in 13, and names it"
     Hold "hold" Always
         "leaves the job submitted until it is released through /_sandbox"
     VanishedJob "vanished-job" Once

@@ -31,6 +31,8 @@ const OF_A_JOB: &[Fault] = &[
     Fault::ListLag,
     Fault::UnknownStatus,
     Fault::Failed,
+    Fault::BadProperty,
+    Fault::BadPropertyNamed,
     Fault::Hold,
     Fault::VanishedJob,
     Fault::WrongFormat,

@@ -9,8 +9,10 @@
 mod stage;
 
 mod admin_side;
+mod bisected;
 mod callbacks;
 mod configuration;
+mod decisions;
 mod documents;
 mod faults;
 mod firing;
@@ -19,5 +21,7 @@ mod handed_over;
 mod hostile_results;
 mod learning;
 mod partitions;
+mod quality;
+mod room;
 mod stopping;
 mod verbs;

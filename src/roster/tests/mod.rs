@@ -3,8 +3,10 @@
 mod backfill;
 mod callbacks;
 mod cells;
+mod clocks;
 mod kept;
 mod laws;
+mod lists;
 mod rules;
 mod vendor;
 mod world;

@@ -4,7 +4,7 @@ use super::super::{
     AttemptState, Cancelling, Fault, FaultClass, JobSeen, JobStatus, LearnedBy, PartNumber,
     PartState, Run,
 };
-use super::{Ignored, Touched, any_attempt, close_if_done, current, submit};
+use super::{Ignored, Patience, Touched, any_attempt, bisect, close_if_done, current, submit};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
@@ -49,7 +49,6 @@ pub(super) fn checked(
     if run.state.is_terminal() {
         return Err(Ignored::Ended);
     }
-    let retry = run.terms.retry;
     let (part, index) = current(run, number, attempt)?;
     let PartState::Exporting {
         since,
@@ -79,20 +78,34 @@ pub(super) fn checked(
         }
         JobStatus::Failed | JobStatus::Cancelled => {
             current.learned_by = Some(by);
-            let words = seen
-                .error_message
-                .clone()
-                .unwrap_or_else(|| format!("the vendor ended the job as {}", seen.status.as_str()));
-            let fault = Fault::new(FaultClass::Job, words);
-            submit::fail_attempt(
-                part,
-                AttemptState::Failed,
-                fault,
-                retry,
-                Duration::ZERO,
-                now,
-            );
+            return ended(run, number, seen, now);
         }
+    }
+    close_if_done(run, now);
+    Ok(Touched::part(number))
+}
+
+/// Ended without a result: tried again, split, or given up.
+fn ended(
+    run: &mut Run,
+    number: PartNumber,
+    seen: &JobSeen,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    let words = seen
+        .error_message
+        .clone()
+        .unwrap_or_else(|| format!("the vendor ended the job as {}", seen.status.as_str()));
+    let fault = Fault::new(FaultClass::Job, words);
+    if seen.status == JobStatus::Failed
+        && let Some(touched) = bisect::split(run, number, AttemptState::Failed, &fault, now)
+    {
+        return Ok(touched);
+    }
+    let patience = Patience::of(run, number);
+    if let Some(part) = run.parts.get_mut(&number) {
+        let state = AttemptState::Failed;
+        submit::fail_attempt(part, state, fault, patience, Duration::ZERO, now);
     }
     close_if_done(run, now);
     Ok(Touched::part(number))
@@ -142,7 +155,7 @@ pub(super) fn absent(
     if run.state.is_terminal() {
         return Err(Ignored::Ended);
     }
-    let retry = run.terms.retry;
+    let patience = Patience::of(run, number);
     let (part, _) = current(run, number, attempt)?;
     let PartState::Exporting {
         since,
@@ -169,7 +182,7 @@ pub(super) fn absent(
         part,
         AttemptState::Failed,
         fault,
-        retry,
+        patience,
         Duration::ZERO,
         now,
     );

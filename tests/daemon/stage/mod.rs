@@ -266,6 +266,13 @@ impl Stage {
         status.code()
     }
 
+    /// A signal that does not end it.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        let process = self.daemon();
+        process.as_ref().expect("the daemon runs").signal(signal);
+    }
+
     #[track_caller]
     pub fn stop(&self) {
         assert_eq!(self.end(Signal::TERM), Some(0), "{}", self.log());
