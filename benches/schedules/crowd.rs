@@ -1,7 +1,5 @@
-//! Schedules in the roster: at rest, and all firing in the same second.
+//! Schedules that all fire in the same second.
 
-use crate::folder::Loaded as Folder;
-use crate::heap;
 use crate::watch::Watch;
 use aptiqd::roster::{Effect, Limits, Loaded, Roster};
 use aptiqd::schedule::Schedule;
@@ -9,31 +7,13 @@ use aptiqd::store::{Disk, Settings, Store, record};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
-fn limits(open_jobs_max: usize) -> Limits {
+pub fn limits(open_jobs_max: usize) -> Limits {
     Limits {
         open_jobs_max,
         downloads: 4,
         poll_interval: Duration::from_secs(30),
         submit_settle: Duration::from_secs(600),
     }
-}
-
-/// What a schedule takes in the memory of a daemon with nothing to do.
-pub fn idle(folder: Folder) {
-    let count = folder.schedules.len();
-    let now = "2026-11-23T12:00:00Z".parse().expect("an instant");
-    let watch = Watch::start();
-    let (roster, turn) = Roster::load(limits(32), Loaded::default(), folder.schedules, now);
-    let took = watch.took();
-    drop(turn);
-    let own = (heap::live() - folder.before) as f64 / count as f64;
-    let text = folder.text as f64 / count as f64;
-    println!(
-        "memory {own:.0} bytes a schedule in a roster at rest, {:.0} beyond its text of {text:.0} (goal 1024)",
-        own - text
-    );
-    println!("declare {count} schedules in {took}");
-    drop(roster);
 }
 
 fn crowd(count: usize) -> Vec<Schedule> {

@@ -3,15 +3,6 @@
 use crate::heap;
 use crate::watch::Watch;
 use aptiqd::config::{check, load_folder};
-use aptiqd::schedule::Schedule;
-
-/// Loaded schedules, and how long their texts are together.
-pub struct Loaded {
-    pub schedules: Vec<Schedule>,
-    pub text: usize,
-    /// Bytes on the heap before anything was loaded.
-    pub before: usize,
-}
 
 /// Every minute of the day and a few hundred windows among them, no two properties alike.
 fn text(number: usize) -> String {
@@ -24,7 +15,7 @@ fn text(number: usize) -> String {
     )
 }
 
-pub fn measure(count: usize) -> Loaded {
+pub fn measure(count: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bytes = 0;
     for number in 0..count {
@@ -35,9 +26,8 @@ pub fn measure(count: usize) -> Loaded {
     }
     // Once to bring the files into the page cache.
     drop(load_folder(folder.path()));
-    let before = heap::live();
     let watch = Watch::start();
-    let schedules = load_folder(folder.path()).expect("sound schedules");
+    drop(load_folder(folder.path()).expect("sound schedules"));
     println!("load   {count} schedules in {} (goal 2 s)", watch.took());
     let watch = Watch::start();
     let now = "2026-11-23T12:00:00Z".parse().expect("an instant");
@@ -45,9 +35,5 @@ pub fn measure(count: usize) -> Loaded {
     println!("check  {count} schedules in {} (goal 2 s)", watch.took());
     assert_eq!((checked.schedules.len(), checked.faults.len()), (count, 0));
     drop(checked);
-    Loaded {
-        schedules,
-        text: bytes,
-        before,
-    }
+    heap::measure(folder.path(), count, bytes);
 }

@@ -10,12 +10,11 @@ mod heap;
 mod watch;
 mod wire;
 
-#[global_allocator]
-static HEAP: heap::Counted = heap::Counted;
-
 fn main() {
-    let schedules = folder::measure(setting("APTIQD_BENCH_SCHEDULES", 100_000));
-    crowd::idle(schedules);
+    if let Some(folder) = std::env::var_os(heap::FOLDER) {
+        return heap::grow(folder.as_ref());
+    }
+    folder::measure(setting("APTIQD_BENCH_SCHEDULES", 100_000));
     crowd::measure(setting("APTIQD_BENCH_CROWD", 10_000));
     wire::measure(setting("APTIQD_BENCH_FIRES", 100));
 }

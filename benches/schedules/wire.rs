@@ -10,8 +10,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -24,7 +24,7 @@ pub fn measure(fires: usize) {
     let folder = tempfile::tempdir_in(".").expect("a folder on the disk to be measured");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = listener.local_addr().expect("its address");
-    let (heard, creates) = channel();
+    let (heard, creates) = sync_channel(64);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let heard = heard.clone();
@@ -106,7 +106,7 @@ fn engine(folder: &Path, at: SocketAddr) -> Engine<Disk> {
 }
 
 /// Notes how long after the full second each request begins, and refuses it.
-fn answer(mut stream: TcpStream, heard: &Sender<Duration>) {
+fn answer(mut stream: TcpStream, heard: &SyncSender<Duration>) {
     let body = r#"{"error":"Invalid parameter","message":"only a bench"}"#;
     let reply = format!(
         "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -117,14 +117,8 @@ fn answer(mut stream: TcpStream, heard: &Sender<Duration>) {
         match stream.read(&mut buffer) {
             Ok(read) if read > 0 => {
                 let begins = buffer[..read].starts_with(b"POST ");
-                let since = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .expect("after 1970");
-                if begins
-                    && heard
-                        .send(Duration::from_nanos(since.subsec_nanos().into()))
-                        .is_err()
-                {
+                let since = aptiqd::clock::now().timestamp_subsec_millis();
+                if begins && heard.send(Duration::from_millis(since.into())).is_err() {
                     return;
                 }
                 if buffer[..read].ends_with(b"}") && stream.write_all(reply.as_bytes()).is_err() {

@@ -2,9 +2,9 @@
 
 use super::outside::Vitals;
 use super::view::{Attention, ConfigHealth, LastRun, Level, Pause, ScheduleStatus};
-use crate::roster::{Lateness, ScheduleNow, Snapshot};
+use crate::roster::{Cause, Lateness, ScheduleNow, Snapshot};
 use crate::run::RunState;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::time::Duration;
 
 /// A pasted token that expires sooner than this wants replacing.
@@ -107,6 +107,25 @@ pub fn attention(
     if let Err(reason) = &vitals.ready {
         let message = format!("callbacks cannot be acknowledged: {reason}");
         add(Level::Error, "store", message, "journalctl -u aptiqd");
+    }
+    for note in &vitals.store_notes {
+        add(Level::Warn, "store", note.clone(), "aptiqd events");
+    }
+    if let Some(cause) = snapshot.doubt {
+        let why = match cause {
+            Cause::New => "the state is new",
+            Cause::Rebuilt => "the state was rebuilt",
+            Cause::Behind => "the state was behind",
+        };
+        let message = format!("{why}: nothing is begun before ApartmentIQ's list is read");
+        add(Level::Warn, "store", message, "aptiqd events");
+    }
+    if let Some(since) = snapshot.callbacks.silent_since {
+        let message = format!(
+            "no callback comes any more, since {}; jobs are polled",
+            since.to_rfc3339_opts(SecondsFormat::Secs, true)
+        );
+        add(Level::Warn, "callbacks", message, "aptiqd callback test");
     }
     const MEND_TOKEN: &str = "put a valid secret into its file; it is read again by itself";
     if vitals.credential.refused {

@@ -135,7 +135,11 @@ fn one_run(answer: &Answer) -> Result<view::Run, Refusal> {
 impl<S: Store, O: Outside> Daemon for Live<S, O> {
     async fn status(&self) -> Result<view::Status, Refusal> {
         let snapshot = self.snapshot().await?;
-        let vitals = self.vitals();
+        let mut vitals = self.vitals();
+        let callbacks = &snapshot.callbacks;
+        vitals.callbacks.lead_seconds = callbacks.lead.map(|lead| lead.as_secs_f64());
+        vitals.callbacks.last_heard_at = callbacks.last_heard_at;
+        vitals.callbacks.silent_since = callbacks.silent_since;
         let config = self.outside.config();
         let schedules: Vec<view::ScheduleStatus> = snapshot
             .schedules

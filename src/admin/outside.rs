@@ -34,6 +34,8 @@ pub struct Vitals {
     pub notices: Vec<(String, &'static str, u64)>,
     /// Receivers whose last notice did not get through, and why.
     pub notifiers_failing: Vec<(String, String)>,
+    /// What was amiss with the state when it was opened.
+    pub store_notes: Vec<String>,
 }
 
 /// The composition root as the admin side needs it.

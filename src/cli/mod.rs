@@ -29,6 +29,7 @@ mod schema;
 mod show;
 mod signals;
 mod status;
+mod store;
 mod trigger;
 mod verify;
 mod wait;
@@ -96,6 +97,7 @@ enum Verb {
     Prune(prune::Args),
     Why(why::Args),
     Verify(verify::Args),
+    Store(store::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -214,6 +216,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Resume(args) => asker()?.block_on(resume::perform(args, context)),
         Verb::Reload(args) => asker()?.block_on(reload::perform(args, context)),
         Verb::Verify(args) => verify::perform(&args, context),
+        Verb::Store(args) => server()?.block_on(store::perform(args, context)),
         Verb::Schema(args) => schema::perform(&args, context),
         Verb::Completions(args) => completions::perform(args, context),
         Verb::Man(args) => man::perform(args, context),

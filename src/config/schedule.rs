@@ -1,19 +1,20 @@
 //! One schedule's file: every key read, defaults filled in, contradictions refused with the reason.
 
 use super::checks::checks;
+use super::landed;
 use super::properties::properties;
+use super::schedules::Scope;
 use super::section::{At, Section, brief, nearest};
 use super::sheet::Sheet;
 use super::terms::{SECOND, catch_up, chunk, columns, freshness, notify, retry};
 use super::warnings;
 use super::window::window;
 use crate::schedule::{
-    Cadence, CadenceFaultKind, Chunk, Compiler, Format, Name, Overlap, Partition, Properties,
-    Report, Schedule, WindowRule,
+    Cadence, CadenceFaultKind, Chunk, Columns, Compiler, Format, Name, Overlap, Partition,
+    Properties, Report, Schedule, WindowRule,
 };
 use chrono_tz::Tz;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -43,11 +44,11 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Parts of one run.
 const PARTS_MAX: u64 = 20_000;
 
-/// Reads the schedule `name`. `notifiers` are those of the daemon's configuration, where it is known.
+/// Reads the schedule `name`, held against the scope that is known of it.
 pub(super) fn resolve(
     name: Name,
     top: Section<'_>,
-    notifiers: Option<&BTreeSet<String>>,
+    scope: &Scope,
     compiler: &mut Compiler,
 ) -> Option<Schedule> {
     require_all(&top);
@@ -111,9 +112,14 @@ pub(super) fn resolve(
     let columns = columns(&top);
     let checks = checks(&top);
     let freshness = freshness(&top);
-    let notify = notify(&top, notifiers);
+    let notify = notify(&top, scope.notifiers.as_ref());
     let sheet = top.sheet;
     let spans = warnings::Spans::of(&top);
+    let landed_spans = landed::Spans::of(&top);
+    let partition = partition.or_else(|| window.map(default_partition));
+    if let Some(partition) = partition {
+        refuse_key_columns(&top, partition, &columns);
+    }
     let chunk_at = top.key_span(if top.has("chunk") { "chunk" } else { "window" });
     top.finish();
 
@@ -130,7 +136,7 @@ pub(super) fn resolve(
         window,
         properties,
         chunk,
-        partition: partition.unwrap_or_else(|| default_partition(window)),
+        partition: partition?,
         overlap,
         catch_up,
         jitter,
@@ -142,6 +148,9 @@ pub(super) fn resolve(
         freshness,
         notify,
     };
+    if let Some(root) = &scope.landing {
+        landed::hold(sheet, &landed_spans, &schedule, root);
+    }
     if let Some(now) = sheet.now {
         warnings::look(sheet, &spans, &schedule, now);
     }
@@ -185,6 +194,24 @@ fn require_all(top: &Section<'_>) {
         ("properties", "properties = { ids = [99001416] }, for one"),
     ] {
         top.require(key, help);
+    }
+}
+
+/// Readers take a folder's key for a column, and silently prefer it to one of the file.
+fn refuse_key_columns(top: &Section<'_>, partition: Partition, columns: &Columns) {
+    let Some(section) = top.section("columns") else {
+        return;
+    };
+    let own = landed::key_name(partition);
+    for (key, column) in [("property", &columns.property), ("date", &columns.date)] {
+        if column.eq_ignore_ascii_case(own) {
+            section.sheet.fault(
+                section.key_span(key),
+                "key-column",
+                format!("`columns.{key}` is `{column}`, which readers would not see below folders named `{own}=…`"),
+                format!("partition by another key than \"{own}\""),
+            );
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Scope {
     pub notifiers: Option<BTreeSet<String>>,
     /// Look for warnings too, as of this time.
     pub now: Option<DateTime<Utc>>,
+    /// The landing folder, whose files a schedule must go on from; `None` where that is not known.
+    pub landing: Option<PathBuf>,
 }
 
 /// Schedules of good files, faults of the others, and warnings.
@@ -171,7 +173,7 @@ pub(super) fn load_sheet(
     };
     let schedule = sheet.table().and_then(|table| {
         let top = Section::top(&sheet, &table, schedule::KEYS);
-        schedule::resolve(name, top, scope.notifiers.as_ref(), compiler)
+        schedule::resolve(name, top, scope, compiler)
     });
     sheet.close(schedule)
 }

@@ -116,6 +116,7 @@ impl<S: Store> Outside for Parts<S> {
             store_free_bytes: free_bytes(&self.config.state.path),
             notices: self.notices.outcomes(),
             notifiers_failing: self.notices.failing(),
+            store_notes: self.store_notes.clone(),
         }
     }
 
@@ -182,7 +183,7 @@ impl<S: Store> Parts<S> {
             public_url: public_url.map(|url| url.as_str().to_owned()),
             received: self.callbacks.count(Outcome::Accepted),
             refused: self.callbacks.count(Outcome::Forged),
-            share: None,
+            ..view::Callbacks::default()
         }
     }
 

@@ -2,10 +2,13 @@
 
 use crate::apartmentiq::{CallbackKeys, Client, CreateJob};
 use crate::clock;
-use crate::landing::{Delivered, FetchOrder, Landing, PublishOrder, Terms};
+use crate::landing::{Delivered, Earlier, FetchOrder, Landing, PublishOrder, Terms};
 use crate::roster::{Effect, Listed, Report};
-use crate::run::{AttemptId, Fault, JobSeen, PartState, Quarantine, Run, Source};
-use crate::schedule::Properties;
+use crate::run::{
+    AttemptId, Fault, FaultClass, JobSeen, PartState, Published, Quarantine, Run, Source,
+};
+use crate::schedule::{Name, Properties, Window};
+use crate::store;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +21,11 @@ pub struct Errands {
     pub keys: Arc<CallbackKeys>,
     /// Where the vendor is to call; without it no `callback_url` is sent.
     pub public_url: Option<String>,
+    pub published: PublishedRuns,
 }
+
+/// Reads the runs of a schedule that published files for some days.
+pub type PublishedRuns = Arc<dyn Fn(&Name, Window) -> Result<Vec<Run>, store::Error> + Send + Sync>;
 
 impl Errands {
     pub(super) async fn perform(self, effect: Effect) -> Report {
@@ -53,7 +60,7 @@ impl Errands {
                 back_to,
             } => {
                 let asked_at = clock::now();
-                let outcome = self.list(until_seen, back_to).await;
+                let outcome = self.addresses().list(&self.api, until_seen, back_to).await;
                 Report::Listed { asked_at, outcome }
             }
             Effect::CheckJob { attempt, job_id } => {
@@ -75,13 +82,11 @@ impl Errands {
             }
             Effect::PublishRun { run } => {
                 let id = run.id.clone();
-                let outcome = self
-                    .landing
-                    .publish(publish_order(&run))
-                    .await
-                    .map(Box::new);
+                let outcome = self.publish(&run).await.map(Box::new);
                 Report::Published { run: id, outcome }
             }
+            // The engine asks its own store.
+            Effect::RecallRuns { .. } => Report::Recalled { runs: None },
             Effect::CancelJob { attempt, job_id } => {
                 let outcome = self.api.cancel(&job_id).await;
                 Report::Cancelled {
@@ -93,6 +98,13 @@ impl Errands {
         }
     }
 
+    fn addresses(&self) -> Addresses<'_> {
+        Addresses {
+            keys: &self.keys,
+            public_url: self.public_url.as_deref(),
+        }
+    }
+
     async fn ask(&self, source: Source) -> Result<Vec<i64>, Fault> {
         let of = match source {
             Source::CompSets { ids, subjects_only } => Properties::CompSets { ids, subjects_only },
@@ -100,46 +112,6 @@ impl Errands {
         };
         let properties = self.api.properties(&of).await?;
         Ok(properties.into_iter().map(|property| property.id).collect())
-    }
-
-    async fn list(
-        &self,
-        until_seen: BTreeSet<String>,
-        back_to: Option<DateTime<Utc>>,
-    ) -> Result<Listed, Fault> {
-        let mut reached = false;
-        let listing = self
-            .api
-            .list(|so_far: &[JobSeen]| {
-                let seen = so_far
-                    .iter()
-                    .filter(|job| until_seen.contains(&job.job_id))
-                    .count();
-                let oldest = so_far.iter().filter_map(|job| job.created_at).min();
-                let far_enough = match (back_to, oldest) {
-                    (None, _) => true,
-                    (Some(back_to), Some(oldest)) => oldest < back_to,
-                    (Some(_), None) => false,
-                };
-                reached = seen == until_seen.len() && far_enough;
-                reached
-            })
-            .await?;
-        let jobs = listing
-            .jobs
-            .into_iter()
-            .map(|job| {
-                let attempt = job
-                    .callback_url
-                    .as_deref()
-                    .and_then(|url| self.keys.verify_url(url));
-                (job, attempt)
-            })
-            .collect();
-        Ok(Listed {
-            jobs,
-            whole: listing.complete && (reached || listing.to_the_end),
-        })
     }
 
     /// The address of a result dies early: it is asked for anew for every download.
@@ -171,18 +143,111 @@ impl Errands {
         };
         self.landing.fetch(order, &location).await
     }
+
+    /// What a partition that lost its manifest held is asked of the runs that delivered it.
+    async fn publish(&self, run: &Run) -> Result<Published, Fault> {
+        let mut order = publish_order(run);
+        for window in self.landing.unknown(order.clone()).await? {
+            let (reading, schedule) = (Arc::clone(&self.published), run.schedule.clone());
+            let known = tokio::task::spawn_blocking(move || reading(&schedule, window)).await;
+            let known = known.map_err(|error| Fault::new(FaultClass::Disk, error.to_string()))?;
+            let known = known.map_err(|error| Fault::new(FaultClass::Disk, error.to_string()))?;
+            for earlier in known.iter().filter(|earlier| earlier.id != run.id) {
+                if earlier.terms.format == run.terms.format {
+                    order.earlier.extend(delivered(earlier).map(|part| Earlier {
+                        run: earlier.id.clone(),
+                        window: earlier.window,
+                        part,
+                    }));
+                }
+            }
+        }
+        order
+            .earlier
+            .sort_by(|a, b| (&a.run, a.part.number).cmp(&(&b.run, b.part.number)));
+        order
+            .earlier
+            .dedup_by(|a, b| a.run == b.run && a.part.number == b.part.number);
+        self.landing.publish(order).await
+    }
 }
 
-fn publish_order(run: &Run) -> PublishOrder {
-    let delivered = |part: &crate::run::Part| {
+/// Whose jobs are ours: by the addresses they carry.
+#[derive(Clone, Copy)]
+pub struct Addresses<'a> {
+    pub keys: &'a CallbackKeys,
+    pub public_url: Option<&'a str>,
+}
+
+impl Addresses<'_> {
+    /// The vendor's list, newest first: until every job of `until_seen` was seen, and, if `back_to` is
+    /// given, everything created since.
+    pub async fn list(
+        &self,
+        api: &Client,
+        until_seen: BTreeSet<String>,
+        back_to: Option<DateTime<Utc>>,
+    ) -> Result<Listed, Fault> {
+        let mut reached = false;
+        let listing = api
+            .list(|so_far: &[JobSeen]| {
+                let seen = so_far
+                    .iter()
+                    .filter(|job| until_seen.contains(&job.job_id))
+                    .count();
+                let oldest = so_far.iter().filter_map(|job| job.created_at).min();
+                let far_enough = match (back_to, oldest) {
+                    (None, _) => true,
+                    (Some(back_to), Some(oldest)) => oldest < back_to,
+                    (Some(_), None) => false,
+                };
+                reached = seen == until_seen.len() && far_enough;
+                reached
+            })
+            .await?;
+        let unproven = listing.jobs.iter().filter_map(|job| {
+            let url = self.public_url?;
+            let attempt = self.keys.resembles(url, job.callback_url.as_deref()?)?;
+            Some((job.job_id.clone(), attempt))
+        });
+        let unproven = unproven.collect();
+        let jobs = listing
+            .jobs
+            .into_iter()
+            .map(|job| {
+                let attempt = job
+                    .callback_url
+                    .as_deref()
+                    .and_then(|url| self.keys.verify_url(url));
+                (job, attempt)
+            })
+            .collect();
+        Ok(Listed {
+            jobs,
+            whole: listing.complete && (reached || listing.to_the_end),
+            unproven,
+        })
+    }
+}
+
+fn delivered(run: &Run) -> impl Iterator<Item = Delivered> {
+    let of = |part: &crate::run::Part| {
+        let attempt = part.current()?;
         Some(Delivered {
             number: part.number,
-            job_id: part.current()?.job_id.clone()?,
+            job_id: attempt.job_id.clone()?,
+            delivered_at: attempt.ended_at.unwrap_or(attempt.started_at),
             properties: part.properties(&run.properties).to_vec(),
             window: part.window,
             artifact: part.artifact.clone()?,
         })
     };
+    run.live_parts()
+        .filter(|part| part.state == PartState::Fetched)
+        .filter_map(of)
+}
+
+fn publish_order(run: &Run) -> PublishOrder {
     PublishOrder {
         schedule: run.schedule.clone(),
         run: run.id.clone(),
@@ -191,17 +256,15 @@ fn publish_order(run: &Run) -> PublishOrder {
         partition: run.terms.partition,
         window: run.window,
         properties: run.properties.to_vec(),
+        whole: run.whole,
         columns: run.terms.columns.clone(),
         checks: run.terms.checks.clone(),
         accepted_by: match &run.quarantine {
             Some(Quarantine::Accepted { by }) => Some(by.clone()),
             _ => None,
         },
-        parts: run
-            .live_parts()
-            .filter(|part| part.state == PartState::Fetched)
-            .filter_map(delivered)
-            .collect(),
+        parts: delivered(run).collect(),
+        earlier: Vec::new(),
         at: clock::now(),
     }
 }

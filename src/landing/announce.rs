@@ -164,3 +164,15 @@ pub(super) fn point_to_latest(
     let text = serde_json::to_vec_pretty(&latest).unwrap_or_default();
     disk.replace(&staging, &path, &text)
 }
+
+/// The generation under which a path was last told of as there.
+pub(super) fn last_put(
+    root: &Path,
+    order: &PublishOrder,
+    path: &str,
+) -> Result<Option<u64>, Fault> {
+    let told = told(&changes(root, order))?;
+    let last = told.iter().rev().find(|line| line.path == path);
+    let put = last.filter(|line| line.change == PUT);
+    Ok(put.map(|line| line.generation))
+}

@@ -48,7 +48,8 @@ impl Outcome<'_> {
         published.landed = Vec::new();
         published.missing = Cells::none(&order.properties, order.window).gaps();
         published.empty = Vec::new();
-        published.told.extend(self.schema.event());
+        published.lost = Vec::new();
+        published.told = self.schema.event().into_iter().collect();
         let names: Vec<&String> = failed.iter().map(|check| &check.name).collect();
         published.told.push(json!({
             "event": "quarantined", "checks": names, "place": place, "accept": accept,
@@ -163,6 +164,37 @@ impl Outcome<'_> {
         format!("{}{more}", shown.join(", "))
     }
 
+    fn told(&self) -> Vec<serde_json::Value> {
+        let composition = self.composition;
+        let rebuilt = composition.rebuilt.iter().map(|key| {
+            json!({
+                "event": "partition_rebuilt", "key": key,
+                "because": "its file or its manifest was damaged or gone; its rows came out of raw/",
+            })
+        });
+        let lost = (!composition.lost.is_empty()).then(|| {
+            let cells: u32 = composition
+                .lost
+                .iter()
+                .map(|span| span.window().len())
+                .sum();
+            let first = composition.lost.iter().take(20).collect::<Vec<_>>();
+            json!({
+                "event": "rows_lost", "property_days": cells, "first": first,
+                "because": "the partition has no manifest any more and raw/ does not hold them",
+            })
+        });
+        let dropped = (!composition.dropped.is_empty()).then(|| {
+            let first = composition.dropped.iter().take(20).collect::<Vec<_>>();
+            json!({
+                "event": "rows_dropped", "first": first,
+                "because": "no column tells their rows from those exported anew, and the schedule does \
+                            not ask for them any more",
+            })
+        });
+        rebuilt.chain(lost).chain(dropped).collect()
+    }
+
     fn published(
         &self,
         verdict: Verdict,
@@ -197,7 +229,8 @@ impl Outcome<'_> {
             landed: landed.spans(),
             empty: empty.spans(),
             missing: present.gaps(),
-            told: Vec::new(),
+            lost: [&self.composition.lost[..], &self.composition.dropped].concat(),
+            told: self.told(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! done, so a repeat after a crash completes it.
 
 use super::cells::Cells;
-use super::compose::{self, Found, Target};
+use super::compose::{self, Action, Found, Target};
 use super::disk::{Disk, disk_fault};
 use super::manifest::{
     Column, DateSummary, FileEntry, JobEntry, Manifest, PropertySummary, SCHEMA,
@@ -88,9 +88,14 @@ impl Outcome<'_> {
             .as_ref()
             .is_some_and(|previous| previous.file.rows > 0)
         {
-            return Ok(Some(format!(
-                "{key} keeps its earlier file: nothing new was delivered for it"
-            )));
+            let why = match target.held {
+                true => {
+                    "not all of it was delivered, and no column tells its rows apart from those that \
+                     were"
+                }
+                false => "nothing new was delivered for it",
+            };
+            return Ok(Some(format!("{key} keeps its earlier file: {why}")));
         }
         let asked = intersection(self.order.window, target.slice.window);
         let delivered = |part: &&Found| asked.is_some_and(|asked| part.part.window.overlaps(asked));
@@ -218,37 +223,42 @@ impl Outcome<'_> {
 
     /// The jobs of this run for the partition, and earlier ones that still have rows in it.
     fn jobs(&self, target: &Target) -> Vec<JobEntry> {
-        let here = self
-            .found
-            .iter()
-            .filter(|part| part.part.window.overlaps(target.slice.window));
-        let mut jobs: Vec<JobEntry> = here.map(|part| JobEntry::of(part.part)).collect();
-        for earlier in target
-            .previous
-            .iter()
-            .flat_map(|previous| previous.jobs.iter())
-        {
-            let known = jobs.iter().any(|job| job.job_id == earlier.job_id);
-            let mut its = Cells::none(target.kept.properties(), target.slice.window);
-            if let Some(window) = intersection(earlier.window(), target.slice.window) {
-                its.set_rectangle(&earlier.property_ids, window);
+        let here = self.found.iter().map(|part| part.part);
+        let here = here.filter(|part| part.window.overlaps(target.slice.window));
+        let mut jobs = Vec::new();
+        for part in here {
+            let mut mine = Cells::none(target.fresh.properties(), target.slice.window);
+            if let Some(window) = intersection(part.window, target.slice.window) {
+                mine.set_rectangle(&part.properties, window);
             }
-            let stays = its.spans().into_iter().any(|span| {
-                span.window()
-                    .days()
-                    .any(|day| target.kept.is_set(span.property, day))
-            });
-            if stays && !known {
-                jobs.push(earlier.clone());
+            mine.keep(&target.fresh);
+            let outrun = target.outrun.get(&part.number);
+            if outrun.is_none_or(|cells| !cells.is_empty()) {
+                jobs.push(JobEntry::of(part).holding(&mine));
+            }
+        }
+        let previous = target.previous.iter();
+        for earlier in previous.flat_map(|previous| previous.jobs.iter()) {
+            let known = jobs
+                .iter()
+                .any(|job: &JobEntry| job.job_id == earlier.job_id);
+            let mut its = earlier.holds(&target.kept);
+            its.keep(&target.kept);
+            if !its.is_empty() && !known {
+                jobs.push(earlier.holding(&its));
             }
         }
         jobs
     }
 
     fn columns_of(&self, target: &Target) -> Vec<Column> {
-        match &target.previous {
-            Some(previous) if self.schema.columns.is_empty() => previous.columns.clone(),
-            _ => self.schema.columns.clone(),
+        let columns = &self.schema.columns;
+        match (&target.action, &target.previous) {
+            (Action::Merge(_), _) => self.composition.columns(columns),
+            (Action::Copy(at), _) => self.found[*at].facts.columns.clone(),
+            (_, Some(previous)) if columns.is_empty() => previous.columns.clone(),
+            (Action::Settled, Some(previous)) => previous.columns.clone(),
+            _ => columns.clone(),
         }
     }
 }

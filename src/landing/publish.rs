@@ -11,8 +11,8 @@ use super::outcome::Outcome;
 use super::partition::{key_name, slices};
 use super::schema::{self, Comparison};
 use super::{Delivered, PublishOrder, layout, place};
-use crate::run::{Fault, FaultClass, Published, Verdict};
-use crate::schedule::Format;
+use crate::run::{CellSpan, Fault, FaultClass, Published, Verdict};
+use crate::schedule::{Format, Window};
 use chrono::{DateTime, Utc};
 use std::fs;
 use std::io::ErrorKind;
@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fault> {
     let root = disk.root();
+    refuse_other_keys(root, order)?;
     settle(disk, order)?;
     disk.remove_folder(&layout::staging(root, &order.run).join("out"))?;
     let found = find(disk, order)?;
@@ -29,7 +30,7 @@ pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fa
     let composition = compose::compose(root, order, &found, &schema)?;
     refuse_older_rows(root, order, &found, &composition)?;
     let files = stage(disk, order, &found, &composition, &schema)?;
-    let delivered = delivered_cells(order, &found);
+    let delivered = delivered_cells(order, &found, &composition);
     let findings = checks::evaluate(&Evidence {
         root,
         order,
@@ -55,6 +56,30 @@ pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fa
     let published = outcome.land(disk, &files)?;
     tidy(disk, order, &published);
     Ok(published)
+}
+
+/// A schedule whose key changed would show days twice; `check` and a reload refuse that, but a run
+/// keeps the terms it began with.
+fn refuse_other_keys(root: &Path, order: &PublishOrder) -> Result<(), Fault> {
+    let slice = slices(order.partition, order.window).into_iter().next();
+    let own = slice.iter().find_map(|slice| slice.key.split_once('='));
+    let own = own.map_or("", |(own, _)| own);
+    let folder = root.join("data").join(order.schedule.as_str());
+    for key in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = key.file_name().to_string_lossy().into_owned();
+        let other = name.split_once('=').is_some_and(|(kind, _)| kind != own);
+        if other && fs::read_dir(key.path()).is_ok_and(|mut files| files.next().is_some()) {
+            let schedule = &order.schedule;
+            return Err(Fault::new(
+                FaultClass::Check,
+                format!(
+                    "data/{schedule} holds {name}: beside files by `{own}` readers would see days twice, \
+                     so nothing was landed"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Readers take the key of a folder for a column, and silently prefer it to one of the file.
@@ -212,28 +237,33 @@ fn stage(
         sources, outputs, ..
     } = composition;
     let form = match (order.format, schema.model()) {
-        (Format::Csv, _) => Some(Form::Csv),
-        (Format::Jsonl, _) => Some(Form::Jsonl),
-        (Format::Parquet, model) => model.map(|model| Form::Parquet(Arc::clone(model))),
+        (Format::Csv, _) => Form::Csv,
+        (Format::Jsonl, _) => Form::Jsonl,
+        (Format::Parquet, model) => Form::Parquet(model.map(Arc::clone)),
     };
-    let mut merged = match form {
-        Some(form) => merge::merge(disk, &form, &slots, sources, outputs)?,
-        // No part has a row, so there is nothing to merge.
-        None => Vec::new(),
-    };
+    let mut merged = merge::merge(disk, &form, &slots, sources, outputs)?;
     let stage_one = |target: &Target| match target.action {
         Action::Nothing => Ok(None),
         Action::Settled => Ok(target.settled_file()),
         Action::Merge(output) => Ok(merged[output].take()),
-        Action::Link(at) => {
+        Action::Copy(at) => {
             let artifact = &found[at].part.artifact;
             let to = compose::staged(disk.root(), order, &target.slice.key);
             disk.make_folder(to.parent().unwrap_or(disk.root()))?;
-            disk.link(&disk.root().join(&artifact.path), &to)?;
+            disk.copy(&disk.root().join(&artifact.path), &to)?;
+            let (bytes, sha256) =
+                merge::hash_file(&to).map_err(|error| disk_fault("read", &to, &error))?;
+            if sha256 != artifact.sha256 {
+                let path = &artifact.path;
+                return Err(inspect::content(format!(
+                    "{path} is not the file that was fetched"
+                )));
+            }
+            let rows = found[at].facts.rows;
             Ok(Some(Merged {
-                bytes: artifact.bytes,
-                sha256: artifact.sha256.clone(),
-                rows: found[at].facts.rows,
+                bytes,
+                sha256,
+                rows,
             }))
         }
     };
@@ -241,13 +271,20 @@ fn stage(
 }
 
 /// Cells asked for by the run whose rows it delivered.
-fn delivered_cells(order: &PublishOrder, found: &[Found]) -> Cells {
+fn delivered_cells(order: &PublishOrder, found: &[Found], composition: &Composition) -> Cells {
     let mut cells = Cells::none(&order.properties, order.window);
     for part in found.iter().filter(|part| part.facts.rows > 0) {
         part.facts
             .cells
             .iter()
             .for_each(|span| cells.set_span(*span));
+    }
+    // What a partition could not take up is not in the data.
+    for target in composition.targets.iter().filter(|target| target.held) {
+        let Window { from, to } = target.slice.window;
+        for &property in &order.properties {
+            cells.clear_span(CellSpan { property, from, to });
+        }
     }
     cells
 }

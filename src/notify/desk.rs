@@ -124,7 +124,7 @@ impl<S: Store> Desk<S> {
         let channels = self.receivers.iter();
         let channels = channels.map(|(name, receiver)| (name.clone(), receiver.channel()));
         let channels = channels.collect();
-        let records = match read(&self.store, |store| record::notices(store)).await {
+        let records = match read(&self.store, |store| store::notices::remembered(store)).await {
             Ok(records) => records,
             Err(error) => {
                 tracing::warn!(error, "what was told before cannot be read");

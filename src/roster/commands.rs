@@ -370,6 +370,8 @@ impl Roster {
                 .as_ref()
                 .map(|hold| hold.fault.message.clone()),
             second_jobs: self.second_jobs,
+            callbacks: self.callbacks.now(),
+            doubt: self.reconciliation.held_for(now),
         }
     }
 }

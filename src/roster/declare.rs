@@ -130,9 +130,10 @@ impl Roster {
         });
         if let Some(mark) = self.marks.get_mut(&schedule.name)
             && !same
-            && mark.one_day_parts
+            && (mark.one_day_parts || mark.whole_partitions)
         {
             mark.one_day_parts = false;
+            mark.whole_partitions = false;
             self.touch_mark(&schedule.name);
         }
     }

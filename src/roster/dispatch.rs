@@ -72,7 +72,8 @@ impl Roster {
         let sweep_due = !self.queues.watch.is_empty() && self.sweep_at.is_none_or(|at| at <= now);
         let many = !self.queues.check.is_empty()
             && self.queues.check.len() + self.inflight.checks.len() > SINGLE_CHECKS;
-        let wanted = sweep_due || many || !self.queues.find.is_empty();
+        let reconcile = self.reconciliation.is_due(now);
+        let wanted = sweep_due || many || reconcile || !self.queues.find.is_empty();
         if wanted && self.inflight.list.is_none() {
             self.inflight.list = Some(now);
             turn.effects.push(self.list(now));
@@ -131,6 +132,9 @@ impl Roster {
             .filter_map(|spot| self.current(spot))
             .filter_map(|(_, part, _)| part.current().map(|attempt| attempt.started_at))
             .min()
+            .into_iter()
+            .chain(self.doubt_back_to(now))
+            .min()
             .map(|since| since - LOOK_BACK);
         Effect::ListJobs {
             until_seen,
@@ -173,6 +177,9 @@ impl Roster {
     /// Creates, as many as there are free slots. Each is authorised by an event of this turn, which
     /// is durable before the errand starts (laws 1 and 3).
     fn dispatch_submits(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
+        if self.reconciliation.holds(now) {
+            return;
+        }
         let mut free = self
             .limits
             .open_jobs_max

@@ -79,8 +79,13 @@ impl Roster {
         if self.clock.is_unset() {
             return;
         }
-        let Undecided { fires, older } = undecided(schedule, &mark, now);
+        let Undecided { mut fires, older } = undecided(schedule, &mark, now);
         let Some(&last) = fires.last() else { return };
+        // A run that was made again from its jobs is its fire's decision.
+        fires.retain(|nominal| {
+            let id = RunId::of_fire(&schedule.name, *nominal);
+            !self.runs.contains_key(&id)
+        });
         if let Some(older) = older {
             self.note_schedule(&schedule.name, older.body(), turn);
         }
@@ -266,6 +271,7 @@ impl Roster {
             missing: Vec::new(),
             quarantine: None,
             batch: None,
+            whole: trigger != Trigger::Backfill,
             parts: std::collections::BTreeMap::new(),
             properties,
         }

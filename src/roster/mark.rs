@@ -35,6 +35,9 @@ pub struct Mark {
     /// Its files were seen to have no date column, so that its parts are one day long.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_day_parts: bool,
+    /// Its files were seen to have no column that tells properties apart, so that its runs ask for all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole_partitions: bool,
     /// Fires that ended as skips since the last run, by any reason.
     #[serde(default)]
     pub skips: u64,
@@ -76,6 +79,7 @@ impl Mark {
             roster: None,
             listed: None,
             one_day_parts: false,
+            whole_partitions: false,
             skips: 0,
         }
     }

@@ -1,7 +1,7 @@
 //! What errands and callbacks bring becomes events of runs.
 
 use super::roster::Hold;
-use super::runs::{number, planned};
+use super::runs::{number, planned, roster_hash};
 use super::{Report, Roster, Saved, Turn, plan};
 use crate::run::{
     Artifact, AttemptId, CreateFailure, Event, Fault, FaultClass, JobSeen, Part, PartState,
@@ -29,7 +29,10 @@ impl Roster {
                         self.listed(&listed, asked_at, now, turn);
                         self.inherited.clear();
                     }
-                    Err(fault) => self.list_broken(&fault, pause, now, turn),
+                    Err(fault) => {
+                        self.reconcile_broken(pause, now);
+                        self.list_broken(&fault, pause, now, turn);
+                    }
                 }
             }
             Report::Checked {
@@ -54,6 +57,8 @@ impl Roster {
                 self.cancelled(&attempt, job_id, outcome, now, turn);
             }
             Report::Asked { run, outcome } => self.asked(&run, outcome, now, turn),
+            Report::Recalled { runs } => self.recalled(runs, now, turn),
+            Report::Drifted { notes } => self.drifted(notes, turn),
         }
     }
 
@@ -215,6 +220,12 @@ impl Roster {
                 }
                 Event::PublishBroken { fault }
             }
+            Err(fault) if needs_whole_partitions(&fault) => {
+                if self.widen(id, &fault, now, turn) {
+                    return;
+                }
+                Event::PublishBroken { fault }
+            }
             Err(fault) => Event::PublishBroken { fault },
         };
         if self.apply(id, &event, now, turn).is_ok()
@@ -253,6 +264,39 @@ impl Roster {
         let _ = self.apply(id, &event, now, turn);
         if let Some(mark) = self.marks.get_mut(&name) {
             mark.one_day_parts = true;
+            self.touch_mark(&name);
+        }
+        true
+    }
+
+    /// Lets the run ask for all properties of its schedule; `false` if it does so already.
+    fn widen(&mut self, id: &RunId, fault: &Fault, now: DateTime<Utc>, turn: &mut Turn) -> bool {
+        let Some(run) = self.runs.get(id).filter(|run| !run.whole) else {
+            return false;
+        };
+        let name = run.schedule.clone();
+        let Some(known) = self.schedules.get(&name) else {
+            return false;
+        };
+        let properties = Arc::new(self.wanted_now(&known.schedule, &run.properties));
+        let roster = roster_hash(&properties);
+        let first = run.parts.keys().last().copied().unwrap_or(0) + 1;
+        let slices = plan::parts(&properties, run.window, run.terms.chunk);
+        let event = Event::Widened {
+            properties: Arc::clone(&properties),
+            roster: roster.clone(),
+            parts: number(slices, first),
+            because: fault.clone(),
+        };
+        if self.apply(id, &event, now, turn).is_err() {
+            return false;
+        }
+        turn.saved.push(Saved::Roster {
+            hash: roster,
+            ids: properties,
+        });
+        if let Some(mark) = self.marks.get_mut(&name) {
+            mark.whole_partitions = true;
             self.touch_mark(&name);
         }
         true
@@ -334,4 +378,9 @@ impl Roster {
 /// Landing begins a fault so when a file cannot be split by day for want of a column.
 fn needs_one_day_parts(fault: &Fault) -> bool {
     fault.class == FaultClass::Content && fault.message.starts_with("no date column")
+}
+
+/// Landing begins a fault so when rows that are to stay cannot be told from those delivered anew.
+fn needs_whole_partitions(fault: &Fault) -> bool {
+    fault.class == FaultClass::Content && fault.message.starts_with("rows cannot be told apart")
 }

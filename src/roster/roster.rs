@@ -4,7 +4,9 @@ use super::callbacks::Idle;
 use super::clock::Clock;
 use super::inflight::Inflight;
 use super::queues::Queues;
-use super::{Entry, Exclusion, Input, Mark, Mode, Saved, Turn};
+use super::reconcile::Reconciliation;
+use super::silence::{Callbacks, Ended};
+use super::{Doubt, Entry, Exclusion, Input, Mark, Mode, Saved, Turn};
 use crate::coverage::Ledger;
 use crate::run::{
     CreateFailure, Event, Fault, FaultClass, Ignored, PartNumber, PartState, Run, RunId, settled,
@@ -42,6 +44,10 @@ pub struct Loaded {
     /// Properties as the vendor listed them last, of schedules that ask it.
     pub rosters: BTreeMap<Name, Arc<Vec<i64>>>,
     pub excluded: BTreeMap<i64, Exclusion>,
+    /// The state may not know all there is.
+    pub doubt: Option<Doubt>,
+    /// What is known to lie outside the vendor's contract.
+    pub drift: BTreeSet<String>,
 }
 
 /// A schedule as declared, and what is remembered of it.
@@ -87,6 +93,9 @@ pub struct Roster {
     pub(super) rosters: BTreeMap<Name, Arc<Vec<i64>>>,
     pub(super) excluded: BTreeMap<i64, Exclusion>,
     pub(super) idle_callbacks: Idle,
+    pub(super) reconciliation: Reconciliation,
+    pub(super) callbacks: Callbacks,
+    pub(super) drift: BTreeSet<String>,
     /// Nothing new is begun: the daemon stops.
     stopping: bool,
     dirty: Dirty,
@@ -111,6 +120,7 @@ impl Roster {
         schedules: Vec<Schedule>,
         now: DateTime<Utc>,
     ) -> (Roster, Turn) {
+        let callbacks = Callbacks::begin(limits.poll_interval);
         let mut roster = Roster {
             limits,
             schedules: BTreeMap::new(),
@@ -133,6 +143,9 @@ impl Roster {
             rosters: loaded.rosters,
             excluded: loaded.excluded,
             idle_callbacks: Idle::default(),
+            reconciliation: Reconciliation::begin(loaded.doubt, now),
+            callbacks,
+            drift: loaded.drift,
             stopping: false,
             dirty: Dirty::default(),
         };
@@ -198,8 +211,12 @@ impl Roster {
     fn finish(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
         if !self.stopping {
             self.mind_clock(now, turn);
-            self.poll_fires(now, turn);
+            self.poll_hold(now, turn);
+            if !self.reconciliation.holds(now) {
+                self.poll_fires(now, turn);
+            }
             self.poll_runs(now, turn);
+            self.callbacks.poll(now, turn);
             self.dispatch(now, turn);
         }
         self.save(turn);
@@ -217,14 +234,22 @@ impl Roster {
         let sweep = self
             .sweep_at
             .filter(|_| !self.queues.watch.is_empty() && self.inflight.list.is_none());
-        let free = self.queues.holding.len() < self.limits.open_jobs_max;
+        let held = self.hold_until();
+        let listing = self.inflight.list.is_some();
+        let list_at = self.reconciliation.due_at();
+        let free = held.is_none() && self.queues.holding.len() < self.limits.open_jobs_max;
         let hold =
             self.hold.as_ref().map(|hold| hold.until).filter(|_| {
                 free && !self.queues.submit.is_empty() && self.inflight.submits.is_empty()
             });
         [
-            fire.map(|(at, _)| (*at, "a fire")),
+            match held {
+                Some(until) => Some((until, "the end of a hold")),
+                None => fire.map(|(at, _)| (*at, "a fire")),
+            },
             unsaved.then_some((DateTime::UNIX_EPOCH, "marks to be saved")),
+            (!listing).then_some((list_at, "reconciliation")),
+            self.callbacks.deadline().map(|at| (at, "a callback")),
             self.queues.first_wake().map(|at| (at, "a run")),
             sweep.map(|at| (at, "the sweep")),
             hold.map(|at| (at, "the hold on creates")),
@@ -249,6 +274,9 @@ impl Roster {
         };
         let was_terminal = run.state.is_terminal();
         let touched = step(run, event, now)?;
+        if let Some(ended) = Ended::by(run, event) {
+            self.callbacks.ended(ended, self.sweep_at, now);
+        }
         turn.entries.push(Entry {
             schedule: Some(run.schedule.to_string()),
             run: Some(id.to_string()),
@@ -315,6 +343,13 @@ impl Roster {
         self.dirty.new.insert(id.clone());
         self.dirty.runs.insert(id.clone());
         self.runs.insert(id, run);
+    }
+
+    /// A run that comes with its parts.
+    pub(super) fn adopt_whole(&mut self, run: Run, turn: &mut Turn) {
+        let parts = run.parts.keys().map(|part| (run.id.clone(), *part));
+        self.dirty.parts.extend(parts);
+        self.adopt_new(run, turn);
     }
 
     /// A run that had ended is opened again.

@@ -24,6 +24,14 @@ pub enum Event {
         parts: Vec<Part>,
         because: Fault,
     },
+    /// No column tells the rows of properties apart: the run asks for all of its schedule's, in parts
+    /// that take the place of its own.
+    Widened {
+        properties: Arc<Vec<i64>>,
+        roster: String,
+        parts: Vec<Part>,
+        because: Fault,
+    },
     SubmitStarted {
         part: PartNumber,
         attempt: u32,
@@ -72,6 +80,12 @@ pub enum Event {
     },
     /// A job that carries this attempt's address but is not the one adopted.
     SecondJobSeen {
+        part: PartNumber,
+        attempt: u32,
+        job_id: String,
+    },
+    /// A job that carries our address and that nothing waits for (any more).
+    JobUnwanted {
         part: PartNumber,
         attempt: u32,
         job_id: String,
@@ -140,6 +154,7 @@ impl Event {
             Event::Planned { .. } => "planned",
             Event::PropertiesUnknown { .. } => "properties_unknown",
             Event::Replanned { .. } => "replanned",
+            Event::Widened { .. } => "widened",
             Event::SubmitStarted { .. } => "submit_started",
             Event::SubmitAccepted { .. } => "submit_accepted",
             Event::SubmitFailed {
@@ -157,6 +172,7 @@ impl Event {
             Event::JobChecked { .. } => "job_checked",
             Event::JobAbsent { .. } => "job_absent",
             Event::SecondJobSeen { .. } => "second_job_seen",
+            Event::JobUnwanted { .. } => "job_unwanted",
             Event::ArtifactFetched { .. } => "artifact_fetched",
             Event::FetchBroken { .. } => "fetch_broken",
             Event::RunPublished { .. } => "run_published",
@@ -183,6 +199,7 @@ impl Event {
             | Event::JobChecked { part, attempt, .. }
             | Event::JobAbsent { part, attempt, .. }
             | Event::SecondJobSeen { part, attempt, .. }
+            | Event::JobUnwanted { part, attempt, .. }
             | Event::ArtifactFetched { part, attempt, .. }
             | Event::FetchBroken { part, attempt, .. }
             | Event::CancelSettled { part, attempt, .. }
@@ -216,6 +233,15 @@ impl Event {
             Event::Replanned { parts, because } => {
                 json!({"parts": parts.len(), "reason": because.message})
             }
+            Event::Widened {
+                properties,
+                roster,
+                parts,
+                because,
+            } => json!({
+                "properties": properties.len(), "roster": roster, "parts": parts.len(),
+                "reason": because.message,
+            }),
             Event::SubmitAccepted { job, .. } | Event::JobFound { job, .. } => {
                 json!({"job_id": job.job_id, "status": job.status.as_str()})
             }
@@ -241,7 +267,9 @@ impl Event {
             } => {
                 json!({"job_id": job_id, "outcome": outcome})
             }
-            Event::SecondJobSeen { job_id, .. } => json!({"job_id": job_id}),
+            Event::SecondJobSeen { job_id, .. } | Event::JobUnwanted { job_id, .. } => {
+                json!({"job_id": job_id})
+            }
             Event::CallbackHeard { count, .. } => json!({"count": count}),
             Event::ArtifactFetched { artifact, .. } => json!({
                 "bytes": artifact.bytes, "sha256": artifact.sha256, "rows": artifact.rows,

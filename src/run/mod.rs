@@ -15,6 +15,7 @@ mod id;
 mod job;
 mod next;
 mod part;
+mod remains;
 #[expect(
     clippy::module_inception,
     reason = "the run is what this room is about"
@@ -31,5 +32,6 @@ pub use id::{AttemptId, IdFault, PartNumber, RunId};
 pub use job::{JobSeen, JobStatus};
 pub use next::{Next, NextPart, cancels, next, next_part, settled};
 pub use part::{Attempt, AttemptState, Cancelling, LearnedBy, Part, PartState};
+pub use remains::{JobRemains, Remains, RunRemains};
 pub use run::{Batch, Cells, Quarantine, Run, RunState, Source, Terms, Trigger};
 pub use step::{Ignored, Touched, step};

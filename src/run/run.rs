@@ -166,6 +166,10 @@ pub struct Run {
     /// For a run of a backfill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
+    /// It asks for all properties that its schedule had then, so that a file whose rows cannot be told
+    /// apart may hold its rows alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
     /// What it published; stored as records of their own.
     #[serde(skip)]
     pub files: Vec<PublishedFile>,

@@ -71,6 +71,12 @@ faults! {
         "answers 503 and does nothing"
     UnknownStatus "unknown-status" Always
         "shows an undocumented status word until the job ends"
+    NewField "new-field" Always
+        "shows a job with a field that is not documented"
+    NoEcho "no-echo" Always
+        "leaves the callback_url out of every job it shows"
+    Flips "flips" Always
+        "shows a job as submitted again once its file was downloaded"
     Failed "failed" Once
         "ends the job as failed, with an error_message"
     BadProperty "bad-property" Always

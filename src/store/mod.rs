@@ -8,6 +8,7 @@ mod disk;
 mod journal;
 mod limit;
 mod memory;
+pub mod notices;
 pub mod record;
 #[cfg(test)]
 mod sample;
@@ -16,7 +17,10 @@ mod state;
 mod store;
 mod wire;
 
-pub use disk::{Ballast, Disk, Opened, Revival, Settings, export, import};
+pub use disk::{
+    Ballast, Disk, Opened, Presence, Revival, Settings, export, import, probe, prove, put_back,
+    set_aside,
+};
 pub use memory::{Fault, Memory};
 pub use state::CONTAINED;
 pub use store::{Change, Commit, Entry, Error, Key, Sequence, Store, StoredEvent, Tree};

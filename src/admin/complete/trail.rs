@@ -298,7 +298,13 @@ fn verdict(
         }
         (CellState::Failed, Some(run)) => {
             let because = format!("{} {}: {}", run.id, run.state.as_str(), reason(run));
-            (because, Some(format!("aptiqd retry {}", run.id)))
+            let failed = |part: &crate::run::Part| part.state == PartState::Abandoned;
+            // A retry tries failed parts again; without one it would end the same way.
+            let mend = match run.parts.is_empty() || run.live_parts().any(failed) {
+                true => format!("aptiqd retry {}", run.id),
+                false => backfill(" --only failed"),
+            };
+            (because, Some(mend))
         }
         (CellState::Failed, None) => (
             "its run failed".to_owned(),

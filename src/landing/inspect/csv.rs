@@ -129,6 +129,15 @@ impl Field {
         Cow::Owned(text)
     }
 
+    /// As it stands in the record, in its quotes if it has any.
+    pub fn raw(self, record: &[u8]) -> &[u8] {
+        let (from, to) = (self.from as usize, self.to as usize);
+        match from > 0 && record.get(from - 1) == Some(&b'"') {
+            true => &record[from - 1..to + 1],
+            false => &record[from..to],
+        }
+    }
+
     fn datum(self, record: &[u8]) -> Datum<'_> {
         if self.from == self.to {
             Datum::Null

@@ -11,7 +11,7 @@ mod parquet;
 mod tally;
 mod types;
 
-pub(super) use self::csv::{Header, RecordReader};
+pub(super) use self::csv::{Field, Header, RecordReader};
 pub(super) use self::parquet::{
     corrupt, guarded, is_blank, open as open_parquet, root_type, route_columns,
     rows as parquet_rows,

@@ -5,12 +5,11 @@ use super::parquet::NOWHERE;
 use crate::landing::inspect::{content, corrupt};
 use crate::run::Fault;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::column::writer::ColumnWriter;
+use parquet::column::writer::{ColumnWriter, ColumnWriterImpl};
 use parquet::data_type::{
     BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type,
     Int64Type, Int96Type,
 };
-use parquet::errors::ParquetError;
 use parquet::file::reader::RowGroupReader;
 use parquet::file::writer::{SerializedColumnWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnDescriptor;
@@ -66,34 +65,40 @@ pub(super) fn split_column(
         .map_err(|error| corrupt(&error))
 }
 
-/// A column of nothing but nulls, whatever its type.
+/// The next column, in which no row has a value, whatever its type.
 pub(super) fn put_nulls(
-    column: Option<SerializedColumnWriter<'_>>,
+    out: &mut SerializedRowGroupWriter<'_, Sink>,
     rows: usize,
-) -> Result<(), ParquetError> {
-    let Some(mut column) = column else {
-        return Err(ParquetError::General("the schemas differ".to_owned()));
-    };
-    let absent = vec![0; BATCH.min(rows)];
+) -> Result<(), Fault> {
+    let next = out.next_column().map_err(|error| corrupt(&error))?;
+    let mut column = next.ok_or_else(|| content("the Parquet schemas differ"))?;
+    let levels = vec![0; BATCH.min(rows)];
     let mut left = rows;
     while left > 0 {
-        let levels = &absent[..left.min(BATCH)];
-        left -= levels.len();
-        let levels = Some(levels);
+        let none = &levels[..left.min(BATCH)];
+        left -= none.len();
         match column.untyped() {
-            ColumnWriter::BoolColumnWriter(typed) => typed.write_batch(&[], levels, None),
-            ColumnWriter::Int32ColumnWriter(typed) => typed.write_batch(&[], levels, None),
-            ColumnWriter::Int64ColumnWriter(typed) => typed.write_batch(&[], levels, None),
-            ColumnWriter::Int96ColumnWriter(typed) => typed.write_batch(&[], levels, None),
-            ColumnWriter::FloatColumnWriter(typed) => typed.write_batch(&[], levels, None),
-            ColumnWriter::DoubleColumnWriter(typed) => typed.write_batch(&[], levels, None),
-            ColumnWriter::ByteArrayColumnWriter(typed) => typed.write_batch(&[], levels, None),
-            ColumnWriter::FixedLenByteArrayColumnWriter(typed) => {
-                typed.write_batch(&[], levels, None)
-            }
+            ColumnWriter::BoolColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::Int32ColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::Int64ColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::Int96ColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::FloatColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::DoubleColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::ByteArrayColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::FixedLenByteArrayColumnWriter(typed) => put_none(typed, none),
         }?;
     }
-    column.close()
+    column.close().map_err(|error| corrupt(&error))
+}
+
+fn put_none<T: DataType>(
+    column: &mut ColumnWriterImpl<'_, T>,
+    levels: &[i16],
+) -> Result<(), Fault> {
+    let nested = column.get_descriptor().max_rep_level() > 0;
+    let repetitions = nested.then_some(levels);
+    let put = column.write_batch(&[], Some(levels), repetitions);
+    put.map(|_| ()).map_err(|error| corrupt(&error))
 }
 
 /// The records of one batch that go to one output.
@@ -172,13 +177,17 @@ fn play<T: DataType>(
     nested: bool,
 ) -> Result<(), Fault> {
     for (hand, writer) in hands.iter_mut().zip(writers) {
-        let definitions = nullable.then_some(hand.definitions.as_slice());
+        let typed = writer.typed::<T>();
+        if !nullable && typed.get_descriptor().max_def_level() > 0 {
+            // It may be null there, though it never is here.
+            hand.definitions.resize(hand.values.len(), 1);
+        }
+        let definitions = (!hand.definitions.is_empty()).then_some(hand.definitions.as_slice());
         let repetitions = nested.then_some(hand.repetitions.as_slice());
         if hand.values.is_empty() && hand.definitions.is_empty() {
             continue;
         }
-        writer
-            .typed::<T>()
+        typed
             .write_batch(&hand.values, definitions, repetitions)
             .map_err(|error| corrupt(&error))?;
         hand.values.clear();

@@ -3,6 +3,7 @@
 mod columns;
 mod parquet;
 mod text;
+mod union;
 
 use super::disk::{Disk, disk_fault};
 use super::inspect::{Datum, Slots};
@@ -34,8 +35,8 @@ pub(super) enum Take {
 pub(super) enum Form {
     Csv,
     Jsonl,
-    /// With the types that outputs are to have; a source may differ in columns that are null throughout.
-    Parquet(TypePtr),
+    /// With types that outputs are to have; a source may differ in columns that are null throughout.
+    Parquet(Option<TypePtr>),
 }
 
 /// A file that passed inspection.
@@ -73,7 +74,7 @@ pub(super) fn merge(
         merged.extend(match form {
             Form::Csv => text::merge_csv(&pass)?,
             Form::Jsonl => text::merge_jsonl(&pass)?,
-            Form::Parquet(model) => parquet::merge(&pass, model)?,
+            Form::Parquet(model) => parquet::merge(&pass, model.as_ref())?,
         });
     }
     Ok(merged)

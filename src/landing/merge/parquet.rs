@@ -1,10 +1,9 @@
 //! Parquet: whole row groups are appended as they are; those of several outputs are cut by row.
 
 use super::columns::{put_nulls, split_column};
+use super::union::{Leaf, Mould, union};
 use super::{Merged, Pass, Sink, Source, Take};
-use crate::landing::inspect::{
-    Slots, content, corrupt, guarded, is_blank, open_parquet, parquet_rows, route_columns,
-};
+use crate::landing::inspect::{Slots, corrupt, guarded, open_parquet, parquet_rows, route_columns};
 use crate::run::Fault;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
@@ -15,6 +14,7 @@ use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use std::fs::File;
+use std::slice;
 use std::sync::Arc;
 
 type Writers = Vec<Option<SerializedFileWriter<Sink>>>;
@@ -22,14 +22,17 @@ type Writers = Vec<Option<SerializedFileWriter<Sink>>>;
 /// A row that no output of this pass wants.
 pub(super) const NOWHERE: u16 = u16::MAX;
 
-pub(super) fn merge(pass: &Pass, model: &TypePtr) -> Result<Vec<Option<Merged>>, Fault> {
+pub(super) fn merge(pass: &Pass, model: Option<&TypePtr>) -> Result<Vec<Option<Merged>>, Fault> {
     guarded(|| {
         let mut writers: Writers = pass.range.clone().map(|_| None).collect();
         let mut rows = vec![0u64; pass.range.len()];
-        let model = SchemaDescriptor::new(Arc::clone(model));
+        let Some(union) = union(pass, model)? else {
+            return Ok(writers.iter().map(|_| None).collect());
+        };
+        let union = SchemaDescriptor::new(union);
         for source in pass.sources() {
             let reader = open_parquet(&source.path)?;
-            let mould = Mould::of(source, &reader, &model)?;
+            let mould = Mould::of(&reader, &union);
             for index in 0..reader.num_row_groups() {
                 let routes = routes(pass, source, &reader, index)?;
                 put_group(
@@ -57,46 +60,6 @@ pub(super) fn merge(pass: &Pass, model: &TypePtr) -> Result<Vec<Option<Merged>>,
             })
             .collect()
     })
-}
-
-/// How a source fits the outputs' types.
-struct Mould {
-    root: TypePtr,
-    /// Columns that are null throughout the source, under another type.
-    blank: Vec<bool>,
-}
-
-impl Mould {
-    fn of(
-        source: &Source,
-        reader: &SerializedFileReader<File>,
-        model: &SchemaDescriptor,
-    ) -> Result<Mould, Fault> {
-        let ours = reader.metadata().file_metadata().schema_descr();
-        let differ = || content("the files to be merged have different columns");
-        if ours.num_columns() != model.num_columns() {
-            return Err(differ());
-        }
-        let mut blank = Vec::with_capacity(ours.num_columns());
-        for (their, wanted) in ours.columns().iter().zip(model.columns()) {
-            let same = their == wanted;
-            let name = their.path().string();
-            let nullable = wanted.max_rep_level() == 0 && wanted.max_def_level() == 1;
-            let may = nullable && their.max_def_level() == 1 && their.path() == wanted.path();
-            if !same && !(may && is_blank(&source.path, &name)?) {
-                return Err(differ());
-            }
-            blank.push(!same);
-        }
-        Ok(Mould {
-            root: model.root_schema_ptr(),
-            blank,
-        })
-    }
-
-    fn is_plain(&self) -> bool {
-        !self.blank.contains(&true)
-    }
 }
 
 /// Where the rows of a row group go.
@@ -193,7 +156,7 @@ fn properties() -> WriterPropertiesPtr {
     )
 }
 
-/// Readers take the types of these rather than the file's own; they are of the source's types.
+/// Readers take the types of these rather than the file's own; they are of one source's types.
 const TYPE_HINTS: [&str; 2] = ["ARROW:schema", "pandas"];
 
 fn begin(
@@ -207,7 +170,7 @@ fn begin(
         .map_err(|error| corrupt(&error))?;
     let pairs = metadata.file_metadata().key_value_metadata();
     for pair in pairs.into_iter().flatten() {
-        if mould.is_plain() || !TYPE_HINTS.contains(&pair.key.as_str()) {
+        if mould.is_plain || !TYPE_HINTS.contains(&pair.key.as_str()) {
             writer.append_key_value_metadata(pair.clone());
         }
     }
@@ -224,30 +187,40 @@ fn append(
     let file = File::open(&source.path)
         .map_err(|error| crate::landing::disk::disk_fault("open", &source.path, &error))?;
     let group = reader.metadata().row_group(index);
-    let appended = (|| {
-        let mut out = writer.next_row_group()?;
-        for (chunk, blank) in group.columns().iter().zip(&mould.blank) {
-            if *blank {
-                let column = out.next_column()?;
-                put_nulls(
-                    column,
-                    usize::try_from(group.num_rows()).unwrap_or_default(),
+    let rows = usize::try_from(group.num_rows()).unwrap_or_default();
+    let mut out = writer.next_row_group().map_err(|error| corrupt(&error))?;
+    for leaf in &mould.leaves {
+        let chunk = match leaf {
+            Leaf::Same(at) => group.column(*at),
+            Leaf::Recast(at) => {
+                let group = reader
+                    .get_row_group(index)
+                    .map_err(|error| corrupt(&error))?;
+                split_column(
+                    group.as_ref(),
+                    *at,
+                    slice::from_mut(&mut out),
+                    &vec![0; rows],
                 )?;
                 continue;
             }
-            let close = ColumnCloseResult {
-                bytes_written: chunk.compressed_size().unsigned_abs(),
-                rows_written: group.num_rows().unsigned_abs(),
-                metadata: chunk.clone(),
-                bloom_filter: None,
-                column_index: None,
-                offset_index: None,
-            };
-            out.append_column(&file, close)?;
-        }
-        out.close().map(|_| ())
-    })();
-    appended.map_err(|error| corrupt(&error))
+            Leaf::Null => {
+                put_nulls(&mut out, rows)?;
+                continue;
+            }
+        };
+        let close = ColumnCloseResult {
+            bytes_written: chunk.compressed_size().unsigned_abs(),
+            rows_written: group.num_rows().unsigned_abs(),
+            metadata: chunk.clone(),
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        out.append_column(&file, close)
+            .map_err(|error| corrupt(&error))?;
+    }
+    out.close().map(|_| ()).map_err(|error| corrupt(&error))
 }
 
 fn split(
@@ -278,18 +251,14 @@ fn split(
         .iter()
         .map(|place| rank.get(usize::from(*place)).copied().unwrap_or(NOWHERE))
         .collect();
-    for column in 0..group.num_columns() {
-        if !mould.blank[column] {
-            split_column(group.as_ref(), column, &mut outs, &ranked)?;
+    for leaf in &mould.leaves {
+        if let Leaf::Same(column) | Leaf::Recast(column) = leaf {
+            split_column(group.as_ref(), *column, &mut outs, &ranked)?;
             continue;
         }
         for (position, out) in outs.iter_mut().enumerate() {
             let mine = |rank: &&u16| usize::from(**rank) == position;
-            let count = ranked.iter().filter(mine).count();
-            let put = out
-                .next_column()
-                .and_then(|column| put_nulls(column, count));
-            put.map_err(|error| corrupt(&error))?;
+            put_nulls(out, ranked.iter().filter(mine).count())?;
         }
     }
     outs.into_iter()

@@ -8,7 +8,7 @@ use super::announce;
 use super::compose::{self, Target};
 use super::disk::Disk;
 use super::merge::Merged;
-use super::{PublishOrder, layout};
+use super::{PublishOrder, layout, recover};
 use crate::run::{Fault, RunId};
 use chrono::{DateTime, NaiveDate, Utc};
 use prints::{Cell, Prints, prints};
@@ -103,7 +103,9 @@ pub(super) fn of(
         spans: Vec::new(),
         not_compared: None,
     };
-    if previous.format == order.format {
+    if !recover::is_sound(root, previous) {
+        restatement.not_compared = Some("the earlier file was damaged or gone".to_owned());
+    } else if previous.format == order.format {
         let window = target.slice.window;
         let day = (window.len() == 1).then_some(window.from);
         let staged = compose::staged(root, order, &target.slice.key);

@@ -27,8 +27,8 @@ pub(super) struct Joined {
     pub recast: BTreeSet<u32>,
 }
 
-/// CSV and Parquet files must agree to become one file; a part without rows has nothing to merge,
-/// whatever its header says.
+/// Columns in the order they are first seen. Parquet files must agree in the types of those they share;
+/// a part without rows has nothing to merge, whatever its header says.
 pub(super) fn join(
     root: &Path,
     format: Format,
@@ -52,15 +52,28 @@ fn join_text(parts: &[&Found]) -> Result<Joined, Fault> {
     let Some(first) = parts.first() else {
         return Ok(Joined::default());
     };
-    let columns = &first.facts.columns;
-    if let Some(other) = parts.iter().find(|part| part.facts.columns != *columns) {
-        return Err(differ(columns, &other.facts.columns));
+    let mut columns = first.facts.columns.clone();
+    for other in parts
+        .iter()
+        .filter(|part| part.facts.columns != first.facts.columns)
+    {
+        join_columns(&mut columns, &other.facts.columns);
     }
     Ok(Joined {
-        columns: columns.clone(),
         filled: columns.iter().map(|column| column.name.clone()).collect(),
+        columns,
         ..Joined::default()
     })
+}
+
+/// Adds columns that are new, and gives one that was null throughout its type.
+pub(in crate::landing) fn join_columns(joined: &mut Vec<Column>, more: &[Column]) {
+    for column in more {
+        match joined.iter_mut().find(|known| known.name == column.name) {
+            Some(known) => known.kind = join_kind(&known.kind, &column.kind),
+            None => joined.push(column.clone()),
+        }
+    }
 }
 
 /// A column that was null throughout takes the type that another part gives it.
@@ -111,15 +124,18 @@ impl<'a> Parquet<'a> {
         self.settle_among_parts(&mut columns)?;
         self.settle_by_known(&mut columns, known)?;
         let mut model = self.types_of(first)?;
-        for (at, column) in columns.iter().enumerate() {
-            if first.facts.columns[at].kind != column.kind {
-                model = with_field(&model, self.field(column, at, known)?)?;
+        for column in &columns {
+            if kind_of(first, &column.name).is_some_and(|kind| *kind != column.kind) {
+                model = with_field(&model, self.field(column, known)?)?;
             }
         }
-        let recast = self
-            .parts
-            .iter()
-            .filter(|part| part.facts.columns != columns);
+        let differs = |part: &&&&Found| {
+            let other = |column: &Column| {
+                kind_of(part, &column.name).is_some_and(|kind| *kind != column.kind)
+            };
+            part.facts.columns != columns && columns.iter().any(other)
+        };
+        let recast = self.parts.iter().filter(|part| differs(&part));
         let filled = columns.iter().filter(|column| {
             let blank = |part: &&Found| part.facts.blank.contains(&column.name);
             !self.parts.iter().all(blank)
@@ -133,19 +149,25 @@ impl<'a> Parquet<'a> {
     }
 
     /// Parts that disagree about a type must be null throughout where they do.
-    fn settle_among_parts(&self, columns: &mut [Column]) -> Result<(), Fault> {
+    fn settle_among_parts(&self, columns: &mut Vec<Column>) -> Result<(), Fault> {
         for (at, part) in self.parts.iter().enumerate().skip(1) {
             let theirs = &part.facts.columns;
-            let names = columns.iter().map(|column| &column.name);
-            if !names.eq(theirs.iter().map(|column| &column.name)) {
-                return Err(differ(columns, theirs));
+            if theirs == columns {
+                continue;
             }
-            for (column, their) in columns.iter_mut().zip(theirs) {
+            for their in theirs {
+                let known = columns.iter_mut().find(|column| column.name == their.name);
+                let Some(column) = known else {
+                    columns.push(their.clone());
+                    continue;
+                };
                 if column.kind == their.kind || self.is_blank(part, &column.name)? {
                     continue;
                 }
                 for earlier in &self.parts[..at] {
-                    if !self.is_blank(earlier, &column.name)? {
+                    if kind_of(earlier, &column.name).is_some()
+                        && !self.is_blank(earlier, &column.name)?
+                    {
                         return Err(differ(&self.parts[0].facts.columns, theirs));
                     }
                 }
@@ -172,7 +194,8 @@ impl<'a> Parquet<'a> {
             };
             let mut blank = true;
             for part in self.parts {
-                blank = blank && self.is_blank(part, &column.name)?;
+                let absent = kind_of(part, &column.name).is_none();
+                blank = blank && (absent || self.is_blank(part, &column.name)?);
             }
             if blank && known.field(&column.name).is_some() {
                 column.kind.clone_from(&before.kind);
@@ -194,13 +217,8 @@ impl<'a> Parquet<'a> {
     }
 
     /// The column as another part or an earlier run has it.
-    fn field(
-        &self,
-        column: &Column,
-        at: usize,
-        known: Option<&KnownSchema>,
-    ) -> Result<TypePtr, Fault> {
-        let same = |part: &&&Found| part.facts.columns[at].kind == column.kind;
+    fn field(&self, column: &Column, known: Option<&KnownSchema>) -> Result<TypePtr, Fault> {
+        let same = |part: &&&Found| kind_of(part, &column.name) == Some(&column.kind);
         if let Some(part) = self.parts.iter().find(same) {
             let root = self.types_of(part)?;
             if let Some(field) = field_of(&root, &column.name) {
@@ -211,6 +229,12 @@ impl<'a> Parquet<'a> {
             .and_then(|known| known.field(&column.name))
             .ok_or_else(|| content(format!("column `{}` has two types", column.name)))
     }
+}
+
+fn kind_of<'a>(part: &'a Found, column: &str) -> Option<&'a String> {
+    let columns = part.facts.columns.iter();
+    let mut named = columns.filter(|known| known.name == column);
+    named.next().map(|column| &column.kind)
 }
 
 impl KnownSchema {

@@ -11,6 +11,7 @@ use crate::run::{Check, CheckStatus, Fault, RunId};
 use crate::schedule::{Format, Name, SchemaChange};
 use chrono::{DateTime, Utc};
 use difference::Difference;
+pub(super) use join::join_columns;
 use join::{Joined, join};
 use parquet::schema::types::TypePtr;
 use serde::{Deserialize, Serialize};

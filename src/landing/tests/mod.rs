@@ -1,7 +1,10 @@
+mod age;
 mod crash;
+mod damage;
 mod download;
 mod formats;
 mod lies;
+mod order;
 mod partitions;
 mod prune;
 mod quality;
@@ -10,6 +13,7 @@ mod retyped;
 mod rows;
 mod server;
 mod tamper;
+mod union;
 
 use super::disk::Disk;
 use super::*;
@@ -33,6 +37,12 @@ pub fn columns() -> Columns {
         property: "id".to_owned(),
         date: "report_generation_date".to_owned(),
     }
+}
+
+/// Runs are delivered in the order of their numbers, all of them before they are published.
+pub fn delivered_at(run: u32) -> DateTime<Utc> {
+    let first: DateTime<Utc> = "2026-11-30T00:00:00Z".parse().expect("moment");
+    first + chrono::TimeDelta::minutes(run.into())
 }
 
 pub fn no_checks() -> Checks {
@@ -139,6 +149,7 @@ impl World {
             properties: properties.to_vec(),
             window: days,
             artifact,
+            delivered_at: delivered_at(run),
         })
     }
 
@@ -171,10 +182,12 @@ impl World {
             partition: self.partition,
             window: days,
             properties: properties.to_vec(),
+            whole: false,
             columns: columns(),
             checks: self.checks.clone(),
             accepted_by: self.accepted_by.clone(),
             parts,
+            earlier: Vec::new(),
             at: "2026-12-01T00:00:00Z".parse().expect("moment"),
         }
     }

@@ -325,3 +325,51 @@ fn backfills_converge() {
     }
     assert!(crashes > 0);
 }
+
+/// Where rows cannot be told apart, an addition asks for the whole partition: the first time it is
+/// learned, then it is known.
+#[test]
+fn without_a_property_column_an_addition_asks_for_all() {
+    let declare = |properties| {
+        let mut daily = schedule("daily", "30 1 1 1 *", properties);
+        daily.chunk.properties = 2;
+        daily
+    };
+    let mut world = World::new(1, Weather::default(), vec![declare(4)]);
+    world.no_property_column = true;
+    let day = window("2026-09-01", "2026-09-01");
+    let first = backfill(&mut world, day, Only::Missing);
+    assert!(world.run(&first[0].id).whole, "it asks for all there are");
+    world.run_until(start() + TimeDelta::hours(1));
+    assert_eq!(world.count(RunState::Landed), first.len());
+    for (properties, jobs) in [(5_i64, 3), (6, 0)] {
+        let command = Command::Declare {
+            schedules: vec![declare(properties)],
+            by: "test".into(),
+            mode: Mode::Act,
+        };
+        world.command(command).expect("declared");
+        let before = world.jobs.len();
+        let runs = backfill(&mut world, day, Only::Missing);
+        let [run] = &runs[..] else { panic!("{runs:?}") };
+        let asked = run.properties.len();
+        assert_eq!(
+            asked,
+            if jobs > 0 { 1 } else { 6 },
+            "known from the second time on"
+        );
+        world.run_until(start() + TimeDelta::hours(properties));
+        let run = world.run(&run.id);
+        assert_eq!(
+            (run.state, run.properties.len()),
+            (RunState::Landed, properties as usize)
+        );
+        let wanted = if jobs > 0 { 1 + jobs } else { 3 };
+        assert_eq!(world.jobs.len() - before, wanted);
+        let seen = coverage(&mut world, "daily", Some(day));
+        assert_eq!(
+            (seen.tally.landed, seen.missing.len()),
+            (properties as u64, 0)
+        );
+    }
+}

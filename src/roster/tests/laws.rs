@@ -14,6 +14,7 @@ fn storm(seed: u64) -> Weather {
         create_lost: some(40),
         create_refused: some(30),
         create_unsent: some(30),
+        create_twice: 0,
         callback_lost: some(100),
         callback_twice: some(50),
         job_fails: some(30),

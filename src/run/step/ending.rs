@@ -37,6 +37,8 @@ pub(super) fn planned(
     if run.state != RunState::Resolving {
         return Err(Ignored::OutOfPlace);
     }
+    // Some of what it was made for may have landed meanwhile.
+    run.whole &= run.properties.is_empty() || run.properties == *properties;
     run.properties = Arc::clone(properties);
     run.property_count = u32::try_from(properties.len()).unwrap_or(u32::MAX);
     roster.clone_into(&mut run.roster);
@@ -94,6 +96,38 @@ pub(super) fn replanned(
     if !matches!(run.state, RunState::Running | RunState::Publishing) {
         return Err(Ignored::Ended);
     }
+    supersede(run, parts, because, now);
+    run.terms.chunk.days = 1;
+    Ok(Touched::all(run))
+}
+
+/// The run asks for more properties than it was made for, since its own alone cannot be landed.
+pub(super) fn widened(
+    run: &mut Run,
+    (properties, roster): (&Arc<Vec<i64>>, &str),
+    parts: &[Part],
+    because: &Fault,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    if !matches!(run.state, RunState::Running | RunState::Publishing) {
+        return Err(Ignored::Ended);
+    }
+    if run.whole {
+        return Err(Ignored::Known);
+    }
+    for part in run.parts.values_mut() {
+        part.name_properties(&run.properties);
+    }
+    supersede(run, parts, because, now);
+    run.properties = Arc::clone(properties);
+    run.property_count = u32::try_from(properties.len()).unwrap_or(u32::MAX);
+    roster.clone_into(&mut run.roster);
+    run.whole = true;
+    Ok(Touched::all(run))
+}
+
+/// Other parts take the place of those there are.
+fn supersede(run: &mut Run, parts: &[Part], because: &Fault, now: DateTime<Utc>) {
     for old in run
         .parts
         .values_mut()
@@ -105,10 +139,8 @@ pub(super) fn replanned(
     }
     run.parts
         .extend(parts.iter().map(|part| (part.number, part.clone())));
-    run.terms.chunk.days = 1;
     run.state = RunState::Running;
     run.reason = None;
-    Ok(Touched::all(run))
 }
 
 pub(super) fn published(
@@ -197,8 +229,8 @@ pub(super) fn publish_broken(
     run.tries += 1;
     run.reason = Some(reason_of(fault));
     let hopeless = match fault.class {
-        // Another try would find the same.
-        FaultClass::Check | FaultClass::Gone => true,
+        // What is wrong with the same bytes is wrong with them the next time.
+        FaultClass::Content | FaultClass::Check | FaultClass::Gone => true,
         FaultClass::Disk => false,
         _ => run.tries >= PUBLISH_TRIES,
     };

@@ -65,6 +65,12 @@ pub fn step(run: &mut Run, event: &Event, now: DateTime<Utc>) -> Result<Touched,
         } => ending::planned(run, properties, roster, parts, now),
         Event::PropertiesUnknown { fault } => ending::properties_unknown(run, fault, now),
         Event::Replanned { parts, because } => ending::replanned(run, parts, because, now),
+        Event::Widened {
+            properties,
+            roster,
+            parts,
+            because,
+        } => ending::widened(run, (properties, roster), parts, because, now),
         Event::SubmitStarted { part, attempt } => submit::started(run, *part, *attempt, now),
         Event::SubmitAccepted { part, attempt, job } => {
             submit::accepted(run, *part, *attempt, job, now)
@@ -103,6 +109,11 @@ pub fn step(run: &mut Run, event: &Event, now: DateTime<Utc>) -> Result<Touched,
             attempt,
             job_id,
         } => job::second_seen(run, *part, *attempt, job_id, now),
+        Event::JobUnwanted {
+            part,
+            attempt,
+            job_id,
+        } => job::unwanted(run, *part, *attempt, job_id, now),
         Event::ArtifactFetched {
             part,
             attempt,

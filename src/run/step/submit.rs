@@ -43,7 +43,7 @@ pub(super) fn started(
 }
 
 impl Attempt {
-    fn begin(number: u32, now: DateTime<Utc>) -> Attempt {
+    pub(super) fn begin(number: u32, now: DateTime<Utc>) -> Attempt {
         Attempt {
             number,
             job_id: None,
@@ -119,8 +119,9 @@ fn adopt(
     }
     run.reason = None;
     if let Some(by) = by {
-        // The list told the status as well: no need to ask again.
-        let checked = job::checked(run, (number, attempt), seen, by, now, now);
+        // The list told the status as well, but may be older than a callback, which is still to be answered.
+        let long_ago = DateTime::<Utc>::MIN_UTC;
+        let checked = job::checked(run, (number, attempt), seen, by, long_ago, now);
         return Ok(checked.unwrap_or(Touched::part(number)));
     }
     Ok(Touched::part(number))

@@ -219,6 +219,7 @@ fn a_run_says_which_property_failed_and_why() {
         landed: Vec::new(),
         empty: Vec::new(),
         missing: vec![span(99_001_002)],
+        told: Vec::new(),
     };
     let event = Event::RunPublished {
         published: Box::new(published),

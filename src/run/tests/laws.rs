@@ -46,6 +46,7 @@ fn published(verdict: Verdict) -> Event {
             landed: Vec::new(),
             empty: Vec::new(),
             missing: Vec::new(),
+            lost: Vec::new(),
             told: Vec::new(),
         }),
     }

@@ -74,6 +74,7 @@ fn run() -> Run {
         missing: Vec::new(),
         quarantine: None,
         batch: None,
+        whole: false,
         files: Vec::new(),
         parts: BTreeMap::new(),
         properties: Arc::default(),
