@@ -2,7 +2,7 @@
 
 use super::outside::Vitals;
 use super::view::{Attention, ConfigHealth, LastRun, Level, Pause, ScheduleStatus};
-use crate::roster::{Cause, ScheduleNow, Snapshot};
+use crate::roster::{Cause, Lateness, ScheduleNow, Snapshot};
 use crate::run::RunState;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::time::Duration;
@@ -78,17 +78,9 @@ fn judge(now: &ScheduleNow, snapshot: &Snapshot) -> (Level, &'static str, Option
 
 /// How long ago data should have come, by the schedule's own freshness.
 fn lateness(now: &ScheduleNow, at: DateTime<Utc>) -> Option<(Level, Duration)> {
-    let freshness = now.schedule.freshness?;
-    let mark = &now.mark;
-    let since = mark.last_landed.as_ref();
-    let since = since.map_or(mark.first_seen, |landed| landed.at);
-    let age = (at - since).to_std().ok()?;
-    if age > freshness.error_after {
-        Some((Level::Error, age))
-    } else if age > freshness.warn_after {
-        Some((Level::Warn, age))
-    } else {
-        None
+    match now.lateness(at)? {
+        Lateness::Error { age, .. } => Some((Level::Error, age)),
+        Lateness::Warn { age, .. } => Some((Level::Warn, age)),
     }
 }
 
@@ -165,6 +157,11 @@ pub fn attention(
             config.faults.len()
         );
         add(Level::Warn, "config", message, "aptiqd check");
+    }
+    for (receiver, why) in &vitals.notifiers_failing {
+        let message = format!("notices to {receiver} do not get through: {why}");
+        let help = "journalctl -u aptiqd -g notifier";
+        add(Level::Warn, "notify", message, help);
     }
     if let Some(free) = vitals.landing.free_bytes
         && free < FREE_LOW

@@ -13,6 +13,7 @@ use crate::run::{Retrial, Run, RunId};
 use crate::schedule::{Name, Window};
 use crate::store::{self, Sequence, Store, record};
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -62,6 +63,23 @@ impl<S: Store, O: Outside> Live<S, O> {
         let wanted = id.clone();
         let run = self.read(move |store| record::run(store, wanted.as_str()));
         run.await?.ok_or_else(|| Refusal::unknown_run(id.as_str()))
+    }
+
+    /// Property-days by schedule that were due and are in no file.
+    async fn missing(&self, snapshot: &Snapshot) -> Result<BTreeMap<String, u64>, Refusal> {
+        let mut missing = BTreeMap::new();
+        for now in &snapshot.schedules {
+            let command = Command::Coverage {
+                schedule: now.schedule.name.clone(),
+                window: None,
+            };
+            // One that a reload has just removed has nothing missing.
+            if let Ok(Answer::Coverage(coverage)) = self.handle.ask(command).await {
+                let tally = coverage.tally;
+                missing.insert(now.schedule.name.to_string(), tally.missing + tally.failed);
+            }
+        }
+        Ok(missing)
     }
 
     async fn one_schedule(&self, name: &Name) -> Result<view::ScheduleStatus, Refusal> {
@@ -202,11 +220,15 @@ impl<S: Store, O: Outside> Daemon for Live<S, O> {
         let snapshot = self.snapshot().await?;
         let vitals = self.vitals();
         let counts = self.tally.counts().clone();
+        let missing = self.missing(&snapshot).await?;
         Ok(scrape::render(&Sources {
             snapshot: &snapshot,
             counts: &counts,
             vitals: &vitals,
             reload_ok: self.outside.config().ok,
+            missing: &missing,
+            position: self.store.position(),
+            began: self.began,
         }))
     }
 

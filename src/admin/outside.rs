@@ -30,6 +30,10 @@ pub struct Vitals {
     pub landing: LandingHealth,
     /// Bytes free where the store lives.
     pub store_free_bytes: Option<u64>,
+    /// Notices: receiver, what became of them, how many.
+    pub notices: Vec<(String, &'static str, u64)>,
+    /// Receivers whose last notice did not get through, and why.
+    pub notifiers_failing: Vec<(String, String)>,
     /// What was amiss with the state when it was opened.
     pub store_notes: Vec<String>,
 }

@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// From a second to a day: jobs take minutes, runs of many parts hours.
-const PHASE_BOUNDS: &[f64] = &[
+pub(super) const PHASE_BOUNDS: &[f64] = &[
     1.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1_800.0, 3_600.0, 10_800.0, 21_600.0, 86_400.0,
 ];
+
+/// What a run's life is cut into.
+pub(super) const PHASES: [&str; 3] = ["wait", "export", "land"];
 
 /// Counters since the daemon began; clones share them.
 #[derive(Clone, Debug, Default)]

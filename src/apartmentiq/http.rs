@@ -325,6 +325,9 @@ impl Shared {
         self.usage
             .count(endpoint, reply.status.as_u16().to_string());
         self.usage.note_headers(&reply.headers);
+        if endpoint == "create" && reply.status.is_success() {
+            self.usage.lift_quota();
+        }
         if reply.status == StatusCode::TOO_MANY_REQUESTS {
             let fault = reply.fault();
             match (reply.quota(), fault.class, fault.retry_after) {

@@ -17,7 +17,7 @@ pub struct LimitsSeen {
     pub closed_for: Option<Duration>,
     /// All pauses asked for, together.
     pub throttled: Duration,
-    /// The last quota refusal.
+    /// The quota refusal that no job taken since has overruled.
     pub quota: Option<Quota>,
     /// Requests since the start, by endpoint and outcome.
     pub requests: Vec<RequestCount>,
@@ -70,6 +70,11 @@ impl Usage {
 
     pub(super) fn note_quota(&self, quota: Quota) {
         self.seen().quota = Some(quota);
+    }
+
+    /// A job was taken: the quota has room.
+    pub(super) fn lift_quota(&self) {
+        self.seen().quota = None;
     }
 
     /// Keeps the first sighting of something the contract does not know.

@@ -52,6 +52,7 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
     let mut daemon = started.await.map_err(failure)?;
     daemon.parts.store_notes = notes;
     daemon.serve_admin(doors, tally);
+    daemon.serve_notices();
     daemon.end_when(failed);
     tracing::info!(
         schedules = count,

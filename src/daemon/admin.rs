@@ -108,15 +108,14 @@ impl<S: Store> Outside for Parts<S> {
                 .map(|request| (request.endpoint, request.code, request.count))
                 .collect(),
             throttled: limits.throttled,
-            quota: limits.quota.map(|quota| match quota.usage {
-                Some(usage) => format!("ApartmentIQ's quota is spent: {usage} of {}", quota.limit),
-                None => format!("ApartmentIQ's quota of {} is spent", quota.limit),
-            }),
+            quota: self.quota(),
             landing: view::LandingHealth {
                 path: self.config.landing.path.display().to_string(),
                 free_bytes: self.landing.free_bytes().ok(),
             },
             store_free_bytes: free_bytes(&self.config.state.path),
+            notices: self.notices.outcomes(),
+            notifiers_failing: self.notices.failing(),
             store_notes: self.store_notes.clone(),
         }
     }
@@ -186,6 +185,15 @@ impl<S: Store> Parts<S> {
             refused: self.callbacks.count(Outcome::Forged),
             ..view::Callbacks::default()
         }
+    }
+
+    /// The quota refusal that still stands.
+    pub(super) fn quota(&self) -> Option<String> {
+        let quota = self.api.limits().quota?;
+        Some(match quota.usage {
+            Some(usage) => format!("ApartmentIQ's quota is spent: {usage} of {}", quota.limit),
+            None => format!("ApartmentIQ's quota of {} is spent", quota.limit),
+        })
     }
 
     fn credential(&self) -> view::Credential {

@@ -11,6 +11,7 @@
 mod admin;
 mod callbacks;
 mod listeners;
+mod notices;
 mod prune;
 mod rebuild;
 mod recover;
@@ -22,6 +23,7 @@ use crate::callback::{self, Counters};
 use crate::config;
 use crate::engine::{self, Engine, Errands, Handle};
 use crate::landing::{self, Landing};
+use crate::notify;
 use crate::roster::Limits;
 use crate::run::Run;
 use crate::schedule::Schedule;
@@ -88,6 +90,8 @@ pub struct Parts<S> {
     pub landing: Landing,
     pub callbacks: Arc<Counters>,
     pub reloader: Reloader,
+    /// What became of notices.
+    pub notices: notify::Counts,
     pub started_at: DateTime<Utc>,
     /// Where callbacks are listened for.
     pub callback_address: SocketAddr,
@@ -105,6 +109,7 @@ impl<S> Clone for Parts<S> {
             landing: self.landing.clone(),
             callbacks: Arc::clone(&self.callbacks),
             reloader: self.reloader.clone(),
+            notices: self.notices.clone(),
             started_at: self.started_at,
             callback_address: self.callback_address,
             store_notes: self.store_notes.clone(),
@@ -210,6 +215,7 @@ impl<S: Store> Daemon<S> {
             landing,
             callbacks,
             reloader,
+            notices: notify::Counts::default(),
             started_at: clock::now(),
             callback_address,
             store_notes: Vec::new(),

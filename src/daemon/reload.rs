@@ -8,6 +8,7 @@ use crate::{clock, schedule::Schedule};
 use chrono::{DateTime, Utc};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
 
 /// How the last reload went; the start counts as one that went well.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,7 @@ pub struct Reloader {
     handle: Handle,
     api: Client,
     last: Arc<Mutex<LastReload>>,
+    count: watch::Sender<u64>,
 }
 
 impl Reloader {
@@ -46,6 +48,7 @@ impl Reloader {
             handle,
             api,
             last: Arc::new(Mutex::new(last)),
+            count: watch::Sender::new(0),
         }
     }
 
@@ -54,6 +57,11 @@ impl Reloader {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Changes after every reload, taken or refused.
+    pub fn reloads(&self) -> watch::Receiver<u64> {
+        self.count.subscribe()
     }
 
     /// Applies all files or none; `by` goes into the audit trail.
@@ -126,6 +134,7 @@ impl Reloader {
             faults,
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
+        self.count.send_modify(|count| *count += 1);
     }
 }
 

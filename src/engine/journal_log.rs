@@ -41,13 +41,19 @@ pub(super) fn entry(entry: &Entry) {
         | "schedule_restored"
         | "state_imported"
         | "part_split"
-        | "clock_not_set" => {
+        | "clock_not_set"
+        | "notice_given_up" => {
             tracing::warn!(event, schedule, run, part, attempt, job, "{event}{detail}");
         }
         "deadline_passed" | "state_rebuilt" | "state_behind" | "store_refilled"
         | "journal_damaged" | "events_lost" => {
             tracing::error!(event, schedule, run, "{event}{detail}");
         }
+        "run_ended" => match text("state") {
+            Some("failed") => tracing::error!(event, schedule, run, "{event}{detail}"),
+            Some("incomplete") => tracing::warn!(event, schedule, run, "{event}{detail}"),
+            _ => tracing::info!(event, schedule, run, "{event}{detail}"),
+        },
         _ => tracing::info!(event, schedule, run, part, attempt, job, "{event}{detail}"),
     }
 }
@@ -60,6 +66,7 @@ fn is_quiet(entry: &Entry) -> bool {
         "job_not_found",
         "job_checked",
         "cancel_settled",
+        "notice_delivered",
     ];
     let event = entry.body.get("event").and_then(Value::as_str);
     event.is_some_and(|event| quiet.contains(&event))

@@ -98,6 +98,7 @@ impl Roster {
                 Ok(Answer::Done)
             }
             Command::Snapshot => Ok(Answer::Snapshot(Box::new(self.snapshot(now)))),
+            Command::Remember { entries, records } => Ok(turn.remember(entries, records)),
         }
     }
 

@@ -317,6 +317,7 @@ impl Roster {
         run.state = RunState::Skipped;
         run.reason = Some(reason.to_owned());
         run.finished_at = Some(now);
+        turn.ended.push(run.clone());
         turn.saved.push(Saved::Run {
             run: Box::new(run),
             new: true,

@@ -4,6 +4,7 @@ use super::{Ended, Landed, Roster, Turn, plan};
 use crate::run::{Event, Part, Run, RunId, RunState, Trigger};
 use crate::schedule::Overlap;
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 impl Roster {
@@ -84,6 +85,7 @@ impl Roster {
     pub(super) fn run_ended(&mut self, id: &RunId, now: DateTime<Utc>, turn: &mut Turn) {
         let Some(run) = self.runs.get(id) else { return };
         let run = run.clone();
+        self.note(id, end_of(&run), turn);
         if let Some(mark) = self.marks.get_mut(&run.schedule) {
             // How old days fare says nothing about how the schedule does.
             let fresh = run.trigger != Trigger::Backfill;
@@ -108,6 +110,15 @@ impl Roster {
         self.touch_mark(&run.schedule);
         turn.ended.push(run);
     }
+}
+
+/// How a run ended, for the journal: which fact ended it stands before this.
+fn end_of(run: &Run) -> Value {
+    json!({
+        "event": "run_ended", "state": run.state.as_str(), "reason": run.reason,
+        "trigger": run.trigger.as_str(), "from": run.window.from, "to": run.window.to,
+        "rows": run.rows, "bytes": run.bytes, "files": run.files.len(),
+    })
 }
 
 /// The event that cuts a run into parts.

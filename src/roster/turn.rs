@@ -158,6 +158,11 @@ pub enum Command {
     /// Something that happened outside of all runs, for the journal alone.
     Note(Value),
     Snapshot,
+    /// What the notices want in the journal and in the store; the roster does not look into it.
+    Remember {
+        entries: Vec<Entry>,
+        records: Vec<(String, Option<Value>)>,
+    },
 }
 
 /// The answer to a command, given after the commit.
@@ -308,6 +313,22 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Takes up what the notices want kept.
+    pub(super) fn remember(
+        &mut self,
+        entries: Vec<Entry>,
+        records: Vec<(String, Option<Value>)>,
+    ) -> Answer {
+        self.entries.extend(entries);
+        self.saved
+            .extend(records.into_iter().map(|(key, value)| Saved::Setting {
+                // What the store reads them back by.
+                key: format!("notice.{key}"),
+                value,
+            }));
+        Answer::Done
+    }
+
     pub fn needs_commit(&self) -> bool {
         !self.entries.is_empty() || !self.saved.is_empty()
     }

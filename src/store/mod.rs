@@ -8,6 +8,7 @@ mod disk;
 mod journal;
 mod limit;
 mod memory;
+pub mod notices;
 pub mod record;
 #[cfg(test)]
 mod sample;

@@ -358,7 +358,7 @@ pub enum Visit {
     Enough,
 }
 
-fn each(
+pub(super) fn each(
     store: &impl Store,
     tree: Tree,
     prefix: &[u8],
@@ -377,11 +377,11 @@ fn each(
     }
 }
 
-fn decode<T: DeserializeOwned>(tree: Tree, value: &[u8]) -> Result<T, Error> {
+pub(super) fn decode<T: DeserializeOwned>(tree: Tree, value: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(value).map_err(|fault| bad(tree, &fault))
 }
 
-fn text(tree: Tree, key: &[u8]) -> Result<String, Error> {
+pub(super) fn text(tree: Tree, key: &[u8]) -> Result<String, Error> {
     String::from_utf8(key.to_vec()).map_err(|fault| bad(tree, &fault))
 }
 
