@@ -13,7 +13,10 @@ const EVENTS_OF_RUN_MAX: usize = 1_000;
 /// Newest first; runs that the index already rules out are not read.
 pub fn runs<S: Store>(store: &S, filter: &RunFilter) -> Result<Vec<view::Run>, Error> {
     let mut found = Vec::new();
-    let mut after: Option<Vec<u8>> = None;
+    let mut after = filter
+        .after
+        .as_ref()
+        .map(|at| record::recent_key_of(at.made_at_millis, &at.run));
     while found.len() < filter.limit {
         let page = store.scan(Tree::Recent, b"", after.as_deref(), true, PAGE)?;
         let Some((last, _)) = page.last() else {

@@ -130,8 +130,13 @@ fn part_key(run: &RunId, number: u32) -> Vec<u8> {
 
 fn recent_key(run: &Run) -> Vec<u8> {
     let millis = u64::try_from(run.created_at.timestamp_millis()).unwrap_or(0);
-    let mut key = millis.to_be_bytes().to_vec();
-    key.extend(run.id.as_str().as_bytes());
+    recent_key_of(millis, &run.id)
+}
+
+/// Where a run stands in the listing of runs by age.
+pub fn recent_key_of(made_at_millis: u64, run: &RunId) -> Vec<u8> {
+    let mut key = made_at_millis.to_be_bytes().to_vec();
+    key.extend(run.as_str().as_bytes());
     key
 }
 
