@@ -205,8 +205,9 @@ async function map(browser, { url }) {
   const at = await page.evaluate(async () => {
     const { from, to, properties } = await (await fetch("/api/v1/coverage/owned-daily/cells")).json();
     const cells = properties.map(({ id, cells }) => ({ id, cells, text: cells.replace(/(\d+)(.)/g, (_, count, letter) => letter.repeat(+count)) }));
-    cells.sort((a, b) => [...b.text].filter((c) => "mf".includes(c)).length - [...a.text].filter((c) => "mf".includes(c)).length || a.id - b.id);
-    const shown = cells[0].text.slice(-365);
+    const lacks = (text) => [...text].filter((c) => "mf".includes(c)).length;
+    const rank = (a, b) => lacks(b.text.slice(-365)) - lacks(a.text.slice(-365)) || lacks(b.text) - lacks(a.text) || a.id - b.id;
+    const shown = cells.sort(rank)[0].text.slice(-365);
     return { day: shown.search(/[mf]/), days: shown.length };
   });
   if (at.day >= 0) {

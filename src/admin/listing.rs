@@ -40,12 +40,15 @@ pub fn runs<S: Store>(store: &S, filter: &RunFilter) -> Result<Vec<view::Run>, E
             {
                 continue;
             }
+            if let Some(wanted) = filter.state {
+                let state = record::run_state(store, id.as_str())?;
+                if state.is_none_or(|state| wanted != state.into()) {
+                    continue;
+                }
+            }
             let Some(run) = record::run_alone(store, id.as_str())? else {
                 continue;
             };
-            if filter.state.is_some_and(|state| state != run.state.into()) {
-                continue;
-            }
             let parts = record::parts(store, id.as_str())?;
             found.push(present::run(&run, parts.iter()));
             if found.len() == filter.limit {

@@ -26,6 +26,8 @@ const BODY_MAX: usize = 64 * 1024;
 /// Runs in one answer: by default and at most.
 const RUNS_DEFAULT: usize = 50;
 const RUNS_MAX: usize = 1000;
+/// The longest window that may be asked for at once, in days: twenty years.
+const WINDOW_MAX: u32 = 7_305;
 /// The longest reason of a pause.
 const REASON_MAX: usize = 500;
 
@@ -183,7 +185,7 @@ async fn trigger<D: Daemon>(
     let schedule = parse_name(&schedule)?;
     let window = match (body.0.from, body.0.to) {
         (None, None) => None,
-        (Some(from), Some(to)) => Some(parse_window(from, to)?),
+        (Some(from), Some(to)) => Some(acting_window(from, to)?),
         _ => return Err(Refusal::usage("`from` and `to` go together")),
     };
     let intent = intent(body.0.dry_run);
@@ -274,6 +276,18 @@ fn parse_state(text: &str) -> Result<RunState, Refusal> {
 
 pub(super) fn parse_window(from: NaiveDate, to: NaiveDate) -> Result<Window, Refusal> {
     Window::new(from, to).ok_or_else(|| Refusal::usage("`to` lies before `from`"))
+}
+
+/// Days to be exported: so many that a slip of the keyboard cannot ask for a thousand years.
+pub(super) fn acting_window(from: NaiveDate, to: NaiveDate) -> Result<Window, Refusal> {
+    let window = parse_window(from, to)?;
+    match window.len() <= WINDOW_MAX {
+        true => Ok(window),
+        false => Err(Refusal::usage(format!(
+            "a window of {} days is over the limit of {WINDOW_MAX}",
+            window.len()
+        ))),
+    }
 }
 
 /// What a stranger sent, short enough and plain enough for a message.

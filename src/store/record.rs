@@ -3,7 +3,7 @@
 use super::{Change, Commit, Entry, Error, Key, Store, Tree};
 use crate::coverage::{Ledger, Line};
 use crate::roster::{Exclusion, Loaded, Mark, Saved, Turn};
-use crate::run::{Part, PublishedFile, Run, RunId};
+use crate::run::{Part, PublishedFile, Run, RunId, RunState};
 use crate::schedule::Name;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -242,6 +242,22 @@ pub fn run_alone(store: &impl Store, id: &str) -> Result<Option<Run>, Error> {
         })?
         .map(|value| decode::<Run>(Tree::Run, &value))
         .transpose()
+}
+
+/// A run's state, read out of its record without the rest: for looking through many.
+pub fn run_state(store: &impl Store, id: &str) -> Result<Option<RunState>, Error> {
+    #[derive(serde::Deserialize)]
+    struct StateOnly {
+        state: RunState,
+    }
+    let tree = Tree::Run;
+    let key = Key {
+        tree,
+        key: id.into(),
+    };
+    let value = store.read(&key)?;
+    let state = value.map(|value| decode::<StateOnly>(tree, &value));
+    Ok(state.transpose()?.map(|run| run.state))
 }
 
 /// The parts of a run, for listings.

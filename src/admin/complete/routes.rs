@@ -1,6 +1,6 @@
 //! The routes about completeness, each a parse, one question and one document.
 
-use super::super::routes::{Answer, Asked, Body, intent, parse_name, parse_window};
+use super::super::routes::{Answer, Asked, Body, acting_window, intent, parse_name, parse_window};
 use super::super::view::{
     ActRequest, Backfill, BackfillRequest, CellMap, Coverage, ExcludeRequest, Freshness,
     Properties, Why,
@@ -99,7 +99,7 @@ async fn backfill<D: Completeness>(
     }
     let order = BackfillOrder {
         schedule: parse_name(&schedule)?,
-        window: parse_window(request.from, request.to)?,
+        window: acting_window(request.from, request.to)?,
         only,
         max_active,
     };

@@ -170,7 +170,7 @@ fn gaps(page: &mut Html, lacking: u64, row: &CellRow) {
     }
     html!(
         page,
-        "<tr><th scope=\"row\">{} {}<td>{}<td>{named}",
+        "<tr><th scope=\"row\" class=\"fix\">{} {}<td class=\"fix\">{}<td class=\"wide\">{named}",
         row.property,
         escape(row.name.as_deref().unwrap_or_default()),
         counted(lacking, "day"),

@@ -28,7 +28,10 @@ pub fn throughput(page: &mut Html, overview: &Overview) {
         ),
         (
             "now".to_owned(),
-            counted(overview.status.jobs_in_flight, "job in flight"),
+            format!(
+                "{} in flight",
+                counted(overview.status.jobs_in_flight, "job")
+            ),
         ),
         ("callbacks".to_owned(), learned),
     ];

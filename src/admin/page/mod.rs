@@ -82,7 +82,7 @@ fn render(overview: &Overview, schedule: Option<&str>) -> String {
          <noscript><meta http-equiv=\"refresh\" content=\"60\"></noscript>\
          <link rel=\"icon\" href=\"/icon.svg\"><link rel=\"stylesheet\" href=\"/style.css?{tag}\">\
          <script src=\"/page.js?{tag}\" defer></script></head>\
-         <body><a class=\"skip\" href=\"#main\">To the content</a>",
+         <body><a class=\"jump\" href=\"#main\">To the content</a>",
         headline = escape(&headline.text),
         tag = asset::tag(),
     );

@@ -89,6 +89,7 @@
       dress(taken);
     }
     link.className = "dim";
+    link.removeAttribute("role");
     link.replaceChildren("live, as of ", make("time", { dateTime: new Date().toISOString(), textContent: new Date().toLocaleTimeString() }));
     map?.keep();
   }
@@ -100,6 +101,7 @@
 
   function lost() {
     link.className = "lost";
+    link.setAttribute("role", "alert");
     link.textContent = "no answer from the daemon; trying again";
   }
 
@@ -182,6 +184,7 @@
     const frame = make("div", { className: "heat" }, canvas, spacer);
     const tell = make("div", { className: "tell" });
     tell.setAttribute("aria-live", "polite");
+    tell.append(make("p", { className: "dim", textContent: "Click a cell, or move by the arrow keys and press Enter, to see why it is so." }));
     ground.append(tools, legend, frame, tell);
     ground.hidden = false;
     const pen = canvas.getContext("2d");
@@ -190,7 +193,7 @@
     let picture = null, columns = 0;
 
     const width = () => frame.clientWidth;
-    const gutter = () => (width() < 560 ? 84 : 190);
+    const gutter = () => (size.value === "fit" ? 0 : width() < 560 ? 84 : 190);
     const rowHeight = () => (size.value === "fit" ? Math.max(1, (frame.clientHeight - 20) / Math.max(1, rows.length)) : 16);
     const HEAD = 20;
 
@@ -217,7 +220,8 @@
       first = table.length - days;
       const wanted = search.value.trim().toLowerCase();
       rows = table.rows.filter(({ id, name }) => !wanted || id.includes(wanted) || name.toLowerCase().includes(wanted));
-      if (order.value === "worst") rows.sort((a, b) => b.lacks - a.lacks || Number(a.id) - Number(b.id));
+      for (const row of rows) row.shown = row.cells.subarray(first).reduce((count, value) => count + (value >= 4 ? 1 : 0), 0);
+      if (order.value === "worst") rows.sort((a, b) => b.shown - a.shown || b.lacks - a.lacks || Number(a.id) - Number(b.id));
       if (order.value === "name") rows.sort((a, b) => a.name.localeCompare(b.name) || Number(a.id) - Number(b.id));
       if (cursor) cursor = { row: Math.min(cursor.row, rows.length - 1), day: Math.min(cursor.day, days - 1) };
       if (!rows.length) tell.textContent = "No property matches.";
@@ -226,6 +230,8 @@
 
     function layout() {
       const ratio = window.devicePixelRatio || 1;
+      // No taller than its rows; the style's height is the most.
+      frame.style.height = size.value === "fit" ? "" : `min(27rem, ${HEAD + Math.max(1, rows.length) * 16 + 3}px)`;
       const tall = Math.min(frame.clientHeight, HEAD + Math.ceil(rows.length * rowHeight()) + 1);
       canvas.width = Math.round(width() * ratio);
       canvas.height = Math.round(tall * ratio);
@@ -285,7 +291,7 @@
         pen.fillStyle = card;
         pen.fillRect(left, y + high - 1, wide, 1);
         if (y + high / 2 < HEAD + 4) return;
-        pen.fillStyle = rows[number].lacks ? ink : dim;
+        pen.fillStyle = rows[number].shown ? ink : dim;
         const words = width() < 560 || !rows[number].name ? rows[number].id : `${rows[number].id} ${rows[number].name}`;
         pen.fillText(words, 4, y + high / 2, left - 10);
       });

@@ -194,8 +194,9 @@ fn row(page: &mut Html, at: DateTime<Utc>, past: &PastRun) {
     let reason = run.reason.as_deref().unwrap_or_default();
     html!(
         page,
-        "<tr><th scope=\"row\"><code>{}</code><td><span class=\"{class}\">{}</span><div class=\"dim\">{}</div>\
-         <td>{}<td>{} of {}<td>{}<td>{wait}<td>{export}<td>{land}<td>{}",
+        "<tr><th scope=\"row\" class=\"fix\"><code>{}</code><td class=\"wide\"><span class=\"{class}\">{}</span><div class=\"dim\">{}</div>\
+         <td class=\"fix\">{}<td class=\"fix\">{} of {}<td>{}<td class=\"fix\">{wait}<td class=\"fix\">{export}\
+         <td class=\"fix\">{land}<td>{}",
         escape(&run.id),
         run.state.as_str(),
         escape(reason),

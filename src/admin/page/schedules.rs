@@ -16,7 +16,7 @@ pub fn section(page: &mut Html, overview: &Overview) {
         return;
     }
     page.put(
-        "<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-schedules\" tabindex=\"0\"><table>\
+        "<div class=\"scroll\" role=\"region\" aria-label=\"The schedules, worst first\" tabindex=\"0\"><table>\
          <thead><tr><th scope=\"col\">Schedule<th scope=\"col\">State<th scope=\"col\">Data through\
          <th scope=\"col\">Lacking<th scope=\"col\">Last landed<th scope=\"col\">Next fire</thead><tbody>",
     );
@@ -37,9 +37,9 @@ fn row(page: &mut Html, overview: &Overview, schedule: &ScheduleStatus) {
     let name = escape(&schedule.name);
     html!(
         page,
-        "<tr><th scope=\"row\"><a href=\"/?schedule={name}#coverage\">{name}</a>\
-         <div class=\"dim\">{}</div><td><span class=\"{}\">{}</span><div class=\"dim\">{}</div>\
-         <td>{through}<td>{lacking}<td>{}<td>{}",
+        "<tr><th scope=\"row\" class=\"fix\"><a href=\"/?schedule={name}#coverage\">{name}</a>\
+         <div class=\"dim\">{}</div><td class=\"wide\"><span class=\"{}\">{}</span><div class=\"dim\">{}</div>\
+         <td class=\"fix\">{through}<td class=\"fix\">{lacking}<td>{}<td>{}",
         escape(&schedule.description),
         top::class(schedule.level),
         escape(&schedule.state),

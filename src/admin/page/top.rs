@@ -77,7 +77,7 @@ pub fn header(page: &mut Html, overview: &Overview) {
         page,
         "<header><span class=\"name\">aptiqd</span> <span class=\"dim\">{}</span>\
          <span class=\"dim up\">up since {}</span>\
-         <span id=\"link\" class=\"dim\" role=\"status\">as of {}</span></header>",
+         <span id=\"link\" class=\"dim\">as of {}</span></header>",
         escape(&status.version),
         instant(status.since),
         instant(overview.at),
@@ -87,24 +87,35 @@ pub fn header(page: &mut Html, overview: &Overview) {
 pub fn first_line(page: &mut Html, overview: &Overview, headline: &Headline) {
     html!(
         page,
-        "<div id=\"top\" class=\"live\"><h1 class=\"{}\">{}</h1><p class=\"lead\">{}</p></div>",
+        "<div id=\"top\" class=\"live\"><h1 class=\"{}\">{}</h1>",
         class(headline.level),
         escape(&headline.text),
-        lead(overview),
+    );
+    match overview.schedules.is_empty() {
+        true => first_steps(page),
+        false => html!(page, "<p class=\"lead\">{}</p>", lead(overview)),
+    }
+    page.put("</div>");
+}
+
+/// For whoever has just installed it.
+fn first_steps(page: &mut Html) {
+    html!(
+        page,
+        "<p class=\"lead\">A schedule is one file: what to export, of which properties, and when.</p>\
+         <ol class=\"steps\"><li>Write <code>schedules/NAME.toml</code>; {} shows a commented one.</li>\
+         <li>Prove it: {}</li><li>See when it fires and what it exports: {}</li>\
+         <li>Take it: {}</li><li>Export now and follow it to its end: {}</li></ol>",
+        command("aptiqd init DIR"),
+        command("aptiqd check"),
+        command("aptiqd plan"),
+        command("aptiqd reload"),
+        command("aptiqd trigger NAME --wait"),
     );
 }
 
 /// What is going on, and what comes next.
 fn lead(overview: &Overview) -> String {
-    if overview.schedules.is_empty() {
-        return format!(
-            "A schedule is one file, <code>schedules/NAME.toml</code>: what to export, for which \
-             properties, when. {} writes a commented one; {} proves it; {} takes it.",
-            command("aptiqd init DIR"),
-            command("aptiqd check"),
-            command("aptiqd reload"),
-        );
-    }
     let status = &overview.status;
     let mut words = Vec::new();
     if status.runs.is_empty() {
@@ -140,6 +151,9 @@ pub fn attention(page: &mut Html, overview: &Overview) {
     page.put("<section id=\"attention\" class=\"live\" aria-labelledby=\"h-attention\">");
     let lines = &overview.status.attention;
     match lines.is_empty() {
+        true if overview.schedules.is_empty() => {
+            page.put("<h2 id=\"h-attention\" class=\"hidden\">To be looked at</h2>");
+        }
         true => page.put(
             "<h2 id=\"h-attention\" class=\"hidden\">To be looked at</h2>\
              <p class=\"calm\">Nothing needs a person.</p>",
