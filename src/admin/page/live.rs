@@ -14,7 +14,7 @@ use serde_json::Value;
 /// Runs looked at, however many there were in those days.
 const RUNS_MAX: usize = 400;
 /// Fires shown, and looked for of one schedule.
-const FIRES_MAX: usize = 7;
+const FIRES_MAX: usize = 5;
 /// Fires further ahead than this are not shown one by one beyond a schedule's next.
 const AHEAD: TimeDelta = TimeDelta::days(7);
 

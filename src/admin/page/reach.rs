@@ -3,6 +3,7 @@
 use super::overview::{Overview, ScheduleCells};
 use crate::coverage::CellState;
 use crate::roster::{CellMap, CellRow};
+use crate::schedule::Window;
 use chrono::{Days, NaiveDate};
 use std::collections::BTreeMap;
 
@@ -89,6 +90,38 @@ pub fn of_all(overview: &Overview) -> Reach {
     }
 }
 
+/// The last day that should be there by now, of any schedule that is enabled.
+pub fn due_through(overview: &Overview) -> Option<NaiveDate> {
+    let rows = overview
+        .enabled()
+        .flat_map(|schedule| counted(&schedule.map));
+    let due = rows.filter_map(|row| {
+        let mut spans = row.spans.iter().rev();
+        let last = spans.find(|(_, state)| *state != CellState::NotDue);
+        last.map(|(window, _)| window.to)
+    });
+    due.max()
+}
+
+/// Cells that lack up to a day, over all enabled schedules.
+pub fn lacking_until(overview: &Overview, day: NaiveDate) -> u64 {
+    let rows = overview.enabled().flat_map(|schedule| &schedule.map.rows);
+    let spans = rows.flat_map(|row| &row.spans).filter(|(window, state)| {
+        window.from <= day && matches!(state, CellState::Missing | CellState::Failed)
+    });
+    spans
+        .map(|(window, _)| {
+            u64::from(
+                Window {
+                    from: window.from,
+                    to: window.to.min(day),
+                }
+                .len(),
+            )
+        })
+        .sum()
+}
+
 fn has_landed(row: &CellRow, day: NaiveDate) -> bool {
     row.spans
         .iter()
@@ -123,7 +156,6 @@ pub fn lack_of(row: &CellRow) -> Lack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Window;
 
     fn day(number: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2026, 11, number).unwrap()

@@ -4,10 +4,13 @@ use super::html::{Html, command, counted, escape, html, instant};
 use super::overview::Overview;
 use super::reach;
 use crate::admin::view::{Attention, Level};
+use chrono::NaiveDate;
 
 /// The first line and how it looks.
 pub struct Headline {
     pub text: String,
+    /// The day in it, which is not to be broken at its hyphens.
+    day: Option<NaiveDate>,
     level: Level,
 }
 
@@ -18,6 +21,7 @@ pub fn headline(overview: &Overview) -> Headline {
         let text = "Not ready: callbacks cannot be acknowledged".to_owned();
         return Headline {
             text,
+            day: None,
             level: Level::Error,
         };
     }
@@ -25,6 +29,7 @@ pub fn headline(overview: &Overview) -> Headline {
         let text = "No schedule is declared yet".to_owned();
         return Headline {
             text,
+            day: None,
             level: Level::Warn,
         };
     }
@@ -38,7 +43,7 @@ pub fn headline(overview: &Overview) -> Headline {
                 reach.properties,
                 properties(reach.properties)
             ),
-            match reach.landed == reach.properties {
+            match reach.landed == reach.properties && !is_behind(overview, day) {
                 true => Level::Ok,
                 false => Level::Warn,
             },
@@ -55,8 +60,14 @@ pub fn headline(overview: &Overview) -> Headline {
     };
     Headline {
         text,
+        day: reach.through,
         level: worst.map_or(level, |worst| worst.min(level)),
     }
+}
+
+/// More should be there by now, and nothing is under way that may bring it.
+fn is_behind(overview: &Overview, day: NaiveDate) -> bool {
+    overview.status.runs.is_empty() && reach::due_through(overview).is_some_and(|due| due > day)
 }
 
 fn properties(count: usize) -> &'static str {
@@ -89,13 +100,24 @@ pub fn first_line(page: &mut Html, overview: &Overview, headline: &Headline) {
         page,
         "<div id=\"top\" class=\"live\"><h1 class=\"{}\">{}</h1>",
         class(headline.level),
-        escape(&headline.text),
+        unbroken(headline),
     );
     match overview.schedules.is_empty() {
         true => first_steps(page),
         false => html!(page, "<p class=\"lead\">{}</p>", lead(overview)),
     }
     page.put("</div>");
+}
+
+fn unbroken(headline: &Headline) -> String {
+    let text = escape(&headline.text).to_string();
+    match headline.day {
+        Some(day) => text.replace(
+            &day.to_string(),
+            &format!("<span class=\"fix\">{day}</span>"),
+        ),
+        None => text,
+    }
 }
 
 /// For whoever has just installed it.
@@ -118,6 +140,18 @@ fn first_steps(page: &mut Html) {
 fn lead(overview: &Overview) -> String {
     let status = &overview.status;
     let mut words = Vec::new();
+    if let Some(day) = reach::of_all(overview).through {
+        if let Some(due) = reach::due_through(overview).filter(|due| *due > day) {
+            words.push(format!("<span class=\"warn\">Due through {due}.</span>"));
+        }
+        let lacking = reach::lacking_until(overview, day);
+        if lacking > 0 {
+            let days = counted(lacking, "property-day");
+            words.push(format!(
+                "Lacking up to then: <a href=\"#coverage\">{days}</a>."
+            ));
+        }
+    }
     if status.runs.is_empty() {
         words.push("No run is under way.".to_owned());
     } else {
