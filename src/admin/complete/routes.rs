@@ -2,7 +2,7 @@
 
 use super::super::routes::{Answer, Asked, Body, acting_window, intent, parse_name, parse_window};
 use super::super::view::{
-    ActRequest, Backfill, BackfillRequest, CellMap, Coverage, ExcludeRequest, Freshness,
+    Backfill, BackfillRequest, CellMap, Coverage, ExcludeRequest, Freshness, IncludeRequest,
     Properties, Why,
 };
 use super::super::{Peer, Refusal};
@@ -133,11 +133,11 @@ async fn include<D: Completeness>(
     State(daemon): State<Arc<D>>,
     Extension(peer): Extension<Peer>,
     Path(property): Path<String>,
-    body: Body<ActRequest>,
+    body: Body<IncludeRequest>,
 ) -> Answer<Properties> {
     let property = parse_property(&property)?;
-    let wanted = intent(body.0.dry_run);
-    let after = daemon.include(property, peer.actor(), wanted);
+    let IncludeRequest { reason, dry_run } = body.0;
+    let after = daemon.include(property, reason, peer.actor(), intent(dry_run));
     Ok(Json(after.await?))
 }
 

@@ -246,7 +246,7 @@ fn acts() -> Vec<Operation> {
             "Leave a property out of new runs",
         )
         .with_body(),
-        post::<view::ActRequest, view::Properties>(
+        post::<view::IncludeRequest, view::Properties>(
             "/api/v1/properties/{property}/include",
             "include",
             "Take a property in again",

@@ -64,7 +64,11 @@ fn every_served_route_is_in_the_document_and_no_other() {
         let methods = methods.as_object().expect("methods");
         methods.keys().map(|method| (path.clone(), method.clone()))
     });
-    assert_eq!(described.collect::<BTreeSet<_>>(), served);
+    assert_eq!(
+        described.collect::<BTreeSet<_>>(),
+        served,
+        "a route belongs into openapi/table.rs, with the types it reads and writes"
+    );
 }
 
 #[test]

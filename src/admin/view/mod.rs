@@ -13,8 +13,8 @@ mod status;
 
 pub use cells::{CellMap, CellsOfProperty};
 pub use complete::{
-    Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, JobOfFile,
-    Properties, Property, Why,
+    Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, IncludeRequest,
+    JobOfFile, Properties, Property, Why,
 };
 pub use error::{Code, Error, ErrorDocument, Problem};
 pub use event::{Event, Events};
