@@ -124,12 +124,12 @@ pub fn bytes(count: u64) -> String {
 pub fn span(milliseconds: i64) -> String {
     let seconds = milliseconds / 1_000;
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-    match seconds {
-        0 => format!("{} ms", milliseconds.max(0)),
-        ..60 => format!("{seconds} s"),
-        ..3_600 if minutes < 10 && seconds % 60 != 0 => format!("{minutes} min {} s", seconds % 60),
-        ..3_600 => format!("{minutes} min"),
-        ..86_400 => format!("{hours} h {} min", minutes % 60),
+    match (days, hours, minutes, seconds) {
+        (0, 0, 0, 0) => format!("{} ms", milliseconds.max(0)),
+        (0, 0, 0, _) => format!("{seconds} s"),
+        (0, 0, ..10, _) if seconds % 60 != 0 => format!("{minutes} min {} s", seconds % 60),
+        (0, 0, ..) => format!("{minutes} min"),
+        (0, ..) => format!("{hours} h {} min", minutes % 60),
         _ => format!("{days} d {} h", hours % 24),
     }
 }
