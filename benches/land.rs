@@ -217,6 +217,7 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
         terms: Terms {
             properties: properties.clone(),
             window: window(),
+            partition: Partition::Window,
             columns: columns.clone(),
             checks: checks.clone(),
         },
@@ -228,6 +229,7 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
         properties: properties.clone(),
         window: window(),
         artifact,
+        delivered_at: "2026-11-30T00:00:00Z".parse().expect("moment"),
     };
     let published = landing
         .publish(PublishOrder {
@@ -238,9 +240,12 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
             partition: Partition::Window,
             window: window(),
             properties,
+            whole: true,
             columns,
             checks,
+            accepted_by: None,
             parts: vec![part],
+            earlier: Vec::new(),
             at: "2026-12-01T00:00:00Z".parse().expect("moment"),
         })
         .await

@@ -2,14 +2,14 @@
 
 pub(super) use super::extract::{Asked, Body};
 use super::view::{
-    ActRequest, Acted, PauseRequest, Ready, RunDetail, RunState, Runs, Schedules, TriggerRequest,
-    Triggered,
+    ActRequest, Acted, PauseRequest, Ready, RetryRequest, RunDetail, RunState, Runs, Schedules,
+    TriggerRequest, Triggered,
 };
 use super::{
     Access, Completeness, Cursor, Daemon, Intent, Peer, Refusal, RunFilter, Survey, access,
     complete, events, idempotency, openapi, page, problems,
 };
-use crate::run::RunId;
+use crate::run::{Retrial, RunId};
 use crate::schedule::{Name, Window};
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
 use axum::http::{StatusCode, header};
@@ -244,10 +244,15 @@ async fn retry<D: Daemon>(
     State(daemon): State<Arc<D>>,
     Extension(peer): Extension<Peer>,
     Path(run): Path<String>,
-    body: Body<ActRequest>,
+    body: Body<RetryRequest>,
 ) -> Answer<Acted> {
     let wanted = intent(body.0.dry_run);
-    let after = daemon.retry(parse_run(&run)?, peer.actor(), wanted).await?;
+    let what = match body.0.accept {
+        true => Retrial::Accept,
+        false => Retrial::Parts,
+    };
+    let run = parse_run(&run)?;
+    let after = daemon.retry(run, what, peer.actor(), wanted).await?;
     Ok(Json(Acted::on_run("retry", after, body.0.dry_run)))
 }
 

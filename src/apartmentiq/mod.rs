@@ -22,6 +22,7 @@ pub use listing::{JobPage, Listing};
 pub use settings::{Credential, Error, Settings};
 pub use token::{CredentialKind, CredentialState, InUse};
 pub use usage::{LimitsSeen, Quota, RequestCount};
+pub use wire::jobs_in;
 
 #[cfg(test)]
 mod tests;

@@ -11,11 +11,13 @@ mod events;
 mod exit;
 mod freshness;
 mod init;
+mod known;
 mod man;
 mod pause;
 mod places;
 mod plan;
 mod properties;
+mod prune;
 mod reload;
 mod render;
 mod resume;
@@ -27,6 +29,7 @@ mod schema;
 mod show;
 mod signals;
 mod status;
+mod store;
 mod trigger;
 mod verify;
 mod wait;
@@ -91,8 +94,10 @@ enum Verb {
     Coverage(coverage::Args),
     Freshness(freshness::Args),
     Properties(properties::Args),
+    Prune(prune::Args),
     Why(why::Args),
     Verify(verify::Args),
+    Store(store::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -193,7 +198,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Sandbox(args) => server()?.block_on(sandbox::perform(args, context)),
         Verb::Init(args) => init::perform(&args, context),
         Verb::Check(args) => check::perform(args, context),
-        Verb::Plan(args) => plan::perform(args, context),
+        Verb::Plan(args) => asker()?.block_on(plan::perform(args, context)),
         Verb::Status(args) => asker()?.block_on(status::perform(args, context)),
         Verb::Runs(args) => asker()?.block_on(runs::perform(args, context)),
         Verb::Show(args) => asker()?.block_on(show::perform(args, context)),
@@ -203,6 +208,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Coverage(args) => asker()?.block_on(coverage::perform(args, context)),
         Verb::Freshness(args) => asker()?.block_on(freshness::perform(args, context)),
         Verb::Properties(args) => asker()?.block_on(properties::perform(args, context)),
+        Verb::Prune(args) => asker()?.block_on(prune::perform(args, context)),
         Verb::Why(args) => asker()?.block_on(why::perform(args, context)),
         Verb::Cancel(args) => asker()?.block_on(cancel::perform(args, context)),
         Verb::Retry(args) => asker()?.block_on(retry::perform(args, context)),
@@ -210,6 +216,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Resume(args) => asker()?.block_on(resume::perform(args, context)),
         Verb::Reload(args) => asker()?.block_on(reload::perform(args, context)),
         Verb::Verify(args) => verify::perform(&args, context),
+        Verb::Store(args) => server()?.block_on(store::perform(args, context)),
         Verb::Schema(args) => schema::perform(&args, context),
         Verb::Completions(args) => completions::perform(args, context),
         Verb::Man(args) => man::perform(args, context),

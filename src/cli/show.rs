@@ -83,7 +83,7 @@ pub fn render(detail: &RunDetail, console: &Console, now: DateTime<Utc>) -> Stri
             );
         }
     }
-    if let Some(next) = next_command(&detail.run) {
+    if let Some(next) = next_command(detail) {
         let _ = writeln!(text, "\n→ {next}");
     }
     text
@@ -199,13 +199,36 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn next_command(run: &Run) -> Option<String> {
+fn is_quarantined(run: &Run) -> bool {
+    let reason = run.reason.as_deref().unwrap_or_default();
+    reason.contains("staging/quarantine/")
+}
+
+fn next_command(detail: &RunDetail) -> Option<String> {
+    let run = &detail.run;
+    let Window { from, to } = run.window;
+    let backfill = format!("aptiqd backfill {} --from {from} --to {to}", run.schedule);
     match run.state {
-        RunState::Failed | RunState::Incomplete => Some(format!("aptiqd retry {}", run.id)),
+        // Its reason begins with the checks and ends with the command that accepts the files.
+        RunState::Failed if is_quarantined(run) => {
+            Some(format!("aptiqd retry {} --accept", run.id))
+        }
+        RunState::Failed | RunState::Incomplete if is_retriable(detail) => {
+            Some(format!("aptiqd retry {}", run.id))
+        }
+        RunState::Failed => Some(backfill + " --only failed"),
+        RunState::Incomplete => Some(backfill),
         RunState::Landed => Some(format!("aptiqd verify {}", run.schedule)),
         RunState::Queued | RunState::Running => {
             Some(format!("aptiqd events --run {} --follow", run.id))
         }
         RunState::Cancelled | RunState::Skipped => None,
     }
+}
+
+/// Whether a retry would do anything: it tries failed parts again, and asks for the properties of a
+/// run that never learned them.
+fn is_retriable(detail: &RunDetail) -> bool {
+    let mut parts = detail.parts.iter();
+    detail.parts.is_empty() || parts.any(|part| part.state == "abandoned")
 }

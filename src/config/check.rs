@@ -142,6 +142,7 @@ fn scope_of(daemon: Option<&Daemon>, now: Option<DateTime<Utc>>) -> Scope {
     Scope {
         notifiers: daemon.map(|daemon| daemon.notify.keys().cloned().collect()),
         now,
+        landing: daemon.map(|daemon| daemon.landing.path.clone()),
     }
 }
 

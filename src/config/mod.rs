@@ -6,6 +6,7 @@ mod check;
 mod checks;
 mod daemon;
 mod fault;
+mod landed;
 mod notifier;
 mod overrides;
 mod properties;

@@ -34,6 +34,12 @@ impl Ledger {
         line.record_unknown(span.window(), fate)
     }
 
+    /// Says that the rows of `span`, where they had landed, are there no more.
+    pub fn lose(&mut self, span: CellSpan) -> bool {
+        let line = self.lines.get_mut(&span.property);
+        line.is_some_and(|line| line.lose(span.window()))
+    }
+
     /// Every property that was ever asked for, in order.
     pub fn properties(&self) -> impl Iterator<Item = i64> + '_ {
         self.lines.keys().copied()

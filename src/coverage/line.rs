@@ -98,6 +98,17 @@ impl Line {
         self.change(window, |old| old.unwrap_or(fate))
     }
 
+    /// Days of `window` that had landed are missing again.
+    pub fn lose(&mut self, window: Window) -> bool {
+        let known: Vec<_> = self.within(window).collect();
+        let landed = known
+            .into_iter()
+            .filter(|(_, fate)| *fate == Some(Fate::Landed));
+        landed.fold(false, |changed, (window, _)| {
+            self.change(window, |_| Fate::Missing) || changed
+        })
+    }
+
     fn change(&mut self, window: Window, new: impl Fn(Option<Fate>) -> Fate) -> bool {
         let (from, to) = (day_number(window.from), day_number(window.to));
         let first = self.spans.partition_point(|span| span.to() < from);

@@ -2,10 +2,13 @@
 
 use crate::apartmentiq::{CallbackKeys, Client, CreateJob};
 use crate::clock;
-use crate::landing::{Delivered, FetchOrder, Landing, PublishOrder, Terms};
+use crate::landing::{Delivered, Earlier, FetchOrder, Landing, PublishOrder, Terms};
 use crate::roster::{Effect, Listed, Report};
-use crate::run::{AttemptId, Fault, JobSeen, PartState, Run, Source};
-use crate::schedule::Properties;
+use crate::run::{
+    AttemptId, Fault, FaultClass, JobSeen, PartState, Published, Quarantine, Run, Source,
+};
+use crate::schedule::{Name, Properties, Window};
+use crate::store;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +21,11 @@ pub struct Errands {
     pub keys: Arc<CallbackKeys>,
     /// Where the vendor is to call; without it no `callback_url` is sent.
     pub public_url: Option<String>,
+    pub published: PublishedRuns,
 }
+
+/// Reads the runs of a schedule that published files for some days.
+pub type PublishedRuns = Arc<dyn Fn(&Name, Window) -> Result<Vec<Run>, store::Error> + Send + Sync>;
 
 impl Errands {
     pub(super) async fn perform(self, effect: Effect) -> Report {
@@ -53,7 +60,7 @@ impl Errands {
                 back_to,
             } => {
                 let asked_at = clock::now();
-                let outcome = self.list(until_seen, back_to).await;
+                let outcome = self.addresses().list(&self.api, until_seen, back_to).await;
                 Report::Listed { asked_at, outcome }
             }
             Effect::CheckJob { attempt, job_id } => {
@@ -75,13 +82,11 @@ impl Errands {
             }
             Effect::PublishRun { run } => {
                 let id = run.id.clone();
-                let outcome = self
-                    .landing
-                    .publish(publish_order(&run))
-                    .await
-                    .map(Box::new);
+                let outcome = self.publish(&run).await.map(Box::new);
                 Report::Published { run: id, outcome }
             }
+            // The engine asks its own store.
+            Effect::RecallRuns { .. } => Report::Recalled { runs: None },
             Effect::CancelJob { attempt, job_id } => {
                 let outcome = self.api.cancel(&job_id).await;
                 Report::Cancelled {
@@ -90,6 +95,13 @@ impl Errands {
                     outcome,
                 }
             }
+        }
+    }
+
+    fn addresses(&self) -> Addresses<'_> {
+        Addresses {
+            keys: &self.keys,
+            public_url: self.public_url.as_deref(),
         }
     }
 
@@ -102,14 +114,82 @@ impl Errands {
         Ok(properties.into_iter().map(|property| property.id).collect())
     }
 
-    async fn list(
+    /// The address of a result dies early: it is asked for anew for every download.
+    async fn fetch(
         &self,
+        attempt: &AttemptId,
+        job_id: String,
+        run: &Run,
+    ) -> Result<crate::run::Artifact, Fault> {
+        // A folder that cannot take the file is no reason to ask for it.
+        self.landing.admit(0)?;
+        let location = self.api.results(&job_id).await?;
+        let part = run.parts.get(&attempt.part);
+        let order = FetchOrder {
+            schedule: run.schedule.clone(),
+            run: run.id.clone(),
+            part: attempt.part,
+            job_id,
+            format: run.terms.format,
+            terms: Terms {
+                partition: run.terms.partition,
+                columns: run.terms.columns.clone(),
+                checks: run.terms.checks.clone(),
+                properties: part
+                    .map(|part| part.properties(&run.properties).to_vec())
+                    .unwrap_or_default(),
+                window: part.map_or(run.window, |part| part.window),
+            },
+        };
+        self.landing.fetch(order, &location).await
+    }
+
+    /// What a partition that lost its manifest held is asked of the runs that delivered it.
+    async fn publish(&self, run: &Run) -> Result<Published, Fault> {
+        let mut order = publish_order(run);
+        for window in self.landing.unknown(order.clone()).await? {
+            let (reading, schedule) = (Arc::clone(&self.published), run.schedule.clone());
+            let known = tokio::task::spawn_blocking(move || reading(&schedule, window)).await;
+            let known = known.map_err(|error| Fault::new(FaultClass::Disk, error.to_string()))?;
+            let known = known.map_err(|error| Fault::new(FaultClass::Disk, error.to_string()))?;
+            for earlier in known.iter().filter(|earlier| earlier.id != run.id) {
+                if earlier.terms.format == run.terms.format {
+                    order.earlier.extend(delivered(earlier).map(|part| Earlier {
+                        run: earlier.id.clone(),
+                        window: earlier.window,
+                        part,
+                    }));
+                }
+            }
+        }
+        order
+            .earlier
+            .sort_by(|a, b| (&a.run, a.part.number).cmp(&(&b.run, b.part.number)));
+        order
+            .earlier
+            .dedup_by(|a, b| a.run == b.run && a.part.number == b.part.number);
+        self.landing.publish(order).await
+    }
+}
+
+/// Whose jobs are ours: by the addresses they carry.
+#[derive(Clone, Copy)]
+pub struct Addresses<'a> {
+    pub keys: &'a CallbackKeys,
+    pub public_url: Option<&'a str>,
+}
+
+impl Addresses<'_> {
+    /// The vendor's list, newest first: until every job of `until_seen` was seen, and, if `back_to` is
+    /// given, everything created since.
+    pub async fn list(
+        &self,
+        api: &Client,
         until_seen: BTreeSet<String>,
         back_to: Option<DateTime<Utc>>,
     ) -> Result<Listed, Fault> {
         let mut reached = false;
-        let listing = self
-            .api
+        let listing = api
             .list(|so_far: &[JobSeen]| {
                 let seen = so_far
                     .iter()
@@ -125,6 +205,12 @@ impl Errands {
                 reached
             })
             .await?;
+        let unproven = listing.jobs.iter().filter_map(|job| {
+            let url = self.public_url?;
+            let attempt = self.keys.resembles(url, job.callback_url.as_deref()?)?;
+            Some((job.job_id.clone(), attempt))
+        });
+        let unproven = unproven.collect();
         let jobs = listing
             .jobs
             .into_iter()
@@ -139,47 +225,29 @@ impl Errands {
         Ok(Listed {
             jobs,
             whole: listing.complete && (reached || listing.to_the_end),
+            unproven,
         })
-    }
-
-    /// The address of a result dies early: it is asked for anew for every download.
-    async fn fetch(
-        &self,
-        attempt: &AttemptId,
-        job_id: String,
-        run: &Run,
-    ) -> Result<crate::run::Artifact, Fault> {
-        let location = self.api.results(&job_id).await?;
-        let part = run.parts.get(&attempt.part);
-        let order = FetchOrder {
-            schedule: run.schedule.clone(),
-            run: run.id.clone(),
-            part: attempt.part,
-            job_id,
-            format: run.terms.format,
-            terms: Terms {
-                columns: run.terms.columns.clone(),
-                checks: run.terms.checks.clone(),
-                properties: part
-                    .map(|part| part.properties(&run.properties).to_vec())
-                    .unwrap_or_default(),
-                window: part.map_or(run.window, |part| part.window),
-            },
-        };
-        self.landing.fetch(order, &location).await
     }
 }
 
-fn publish_order(run: &Run) -> PublishOrder {
-    let delivered = |part: &crate::run::Part| {
+fn delivered(run: &Run) -> impl Iterator<Item = Delivered> {
+    let of = |part: &crate::run::Part| {
+        let attempt = part.current()?;
         Some(Delivered {
             number: part.number,
-            job_id: part.current()?.job_id.clone()?,
+            job_id: attempt.job_id.clone()?,
+            delivered_at: attempt.ended_at.unwrap_or(attempt.started_at),
             properties: part.properties(&run.properties).to_vec(),
             window: part.window,
             artifact: part.artifact.clone()?,
         })
     };
+    run.live_parts()
+        .filter(|part| part.state == PartState::Fetched)
+        .filter_map(of)
+}
+
+fn publish_order(run: &Run) -> PublishOrder {
     PublishOrder {
         schedule: run.schedule.clone(),
         run: run.id.clone(),
@@ -188,13 +256,15 @@ fn publish_order(run: &Run) -> PublishOrder {
         partition: run.terms.partition,
         window: run.window,
         properties: run.properties.to_vec(),
+        whole: run.whole,
         columns: run.terms.columns.clone(),
         checks: run.terms.checks.clone(),
-        parts: run
-            .live_parts()
-            .filter(|part| part.state == PartState::Fetched)
-            .filter_map(delivered)
-            .collect(),
+        accepted_by: match &run.quarantine {
+            Some(Quarantine::Accepted { by }) => Some(by.clone()),
+            _ => None,
+        },
+        parts: delivered(run).collect(),
+        earlier: Vec::new(),
         at: clock::now(),
     }
 }

@@ -72,6 +72,39 @@ impl Cells {
         });
     }
 
+    /// Sets every cell that is set in `other`, of the same rectangle.
+    pub fn set(&mut self, other: &Cells) {
+        self.each_word(other, |mine, theirs| mine | theirs);
+    }
+
+    /// Clears every cell that is set in `other`, of the same rectangle.
+    pub fn clear(&mut self, other: &Cells) {
+        self.each_word(other, |mine, theirs| mine & !theirs);
+    }
+
+    /// Clears every cell that is not set in `other`, of the same rectangle.
+    pub fn keep(&mut self, other: &Cells) {
+        self.each_word(other, |mine, theirs| mine & theirs);
+    }
+
+    fn each_word(&mut self, other: &Cells, act: impl Fn(u64, u64) -> u64) {
+        debug_assert!(self.properties == other.properties && self.window == other.window);
+        for (mine, theirs) in self.bits.iter_mut().zip(&other.bits) {
+            *mine = act(*mine, *theirs);
+        }
+    }
+
+    /// Whether any cell is set in both, of the same rectangle.
+    pub fn overlaps(&self, other: &Cells) -> bool {
+        let mut both = self.clone();
+        both.keep(other);
+        !both.is_empty()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bits.iter().all(|word| *word == 0)
+    }
+
     fn each_of(&mut self, span: CellSpan, act: impl Fn(&mut Cells, usize, usize)) {
         let from = span.from.max(self.window.from);
         let to = span.to.min(self.window.to);

@@ -1,17 +1,23 @@
 //! Which rows make up each partition: the newest delivered ones of every cell, nobody else's lost.
 
 use super::cells::Cells;
-use super::inspect::{Facts, Slots, content, day_number, day_of_number};
-use super::manifest::{JobEntry, Manifest};
+use super::inspect::{Datum, Facts, Slots, content, day_number, day_of_number};
+use super::manifest::{Column, Manifest};
 use super::merge::{self, Merged, Route, Source, Take};
 use super::partition::{Slice, intersection, slices};
-use super::{Delivered, PublishOrder, layout};
-use crate::run::{Fault, FaultClass};
-use crate::schedule::{Partition, Window};
+use super::schema::{self, Comparison};
+use super::{Delivered, PublishOrder, layout, recover};
+use crate::run::{CellSpan, Fault, FaultClass, PartNumber};
+use crate::schedule::Partition;
+use chrono::NaiveDate;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How the fault begins that asks for parts of one day each.
 pub const NO_DATE_COLUMN: &str = "no date column";
+
+/// How the fault begins that asks for all properties of a partition.
+pub const NOT_APART: &str = "rows cannot be told apart";
 
 /// Whether the run must be planned anew in parts of one day, because its files name no day.
 pub fn needs_one_day_parts(fault: &Fault) -> bool {
@@ -32,6 +38,14 @@ pub(super) struct Target {
     pub fresh: Cells,
     /// Cells whose rows stay from the file that is there.
     pub kept: Cells,
+    /// What parts give that were outrun: the cells for which the file holds no newer rows.
+    pub outrun: BTreeMap<PartNumber, Cells>,
+    /// Newer rows of it cannot be told from those that this run failed to deliver: it stays as it is.
+    pub held: bool,
+    /// Cells of nobody's now, whose rows give way because they cannot be told from the run's.
+    pub dropped: Vec<CellSpan>,
+    /// Its file is not what its manifest says, so that the rows that stay come out of raw/.
+    pub rebuilt: bool,
     pub action: Action,
 }
 
@@ -43,7 +57,7 @@ pub(super) enum Action {
     /// An earlier publish of this run put the very same parts in place.
     Settled,
     /// The artifact at this place among the found is the file.
-    Link(usize),
+    Copy(usize),
     /// The merge writes it, as this output.
     Merge(usize),
 }
@@ -53,29 +67,72 @@ pub(super) struct Composition {
     pub targets: Vec<Target>,
     pub sources: Vec<Source>,
     pub outputs: Vec<PathBuf>,
+    /// Keys of partitions whose file could not be trusted and is made anew from raw/.
+    pub rebuilt: Vec<String>,
+    /// Cells whose rows were in a file and are no more, nor in raw/.
+    pub lost: Vec<CellSpan>,
+    /// Cells whose rows gave way because no column tells them from the run's.
+    pub dropped: Vec<CellSpan>,
 }
 
 pub(super) fn compose(
     root: &Path,
     order: &PublishOrder,
     found: &[Found],
+    schema: &Comparison,
 ) -> Result<Composition, Fault> {
     let mut targets = Vec::new();
+    let mut lost = Vec::new();
     for slice in slices(order.partition, order.window) {
-        let previous = Manifest::load(root, &order.schedule, &slice.key)?;
-        targets.push(Target::of(order, slice, previous, found));
+        let mut previous = Manifest::load(root, &order.schedule, &slice.key)?;
+        let mut gone = Vec::new();
+        if previous.is_none()
+            && let Some((known, unknown)) = recover::reconstructed(root, order, &slice)?
+        {
+            previous = Some(known);
+            gone = unknown;
+        }
+        let target = Target::of(order, slice, previous, found);
+        let mut cells = Cells::none(target.fresh.properties(), target.slice.window);
+        gone.into_iter().for_each(|span| cells.set_span(span));
+        cells.clear(&target.fresh);
+        lost.extend(cells.spans());
+        targets.push(target);
     }
     let mut sources = Vec::new();
     let mut outputs = Vec::new();
     for target in &mut targets {
-        target.decide(root, order, found, &mut sources, &mut outputs)?;
+        target.decide(root, order, found, schema, &mut sources, &mut outputs)?;
     }
     add_parts(root, order, found, &targets, &mut sources)?;
+    let rebuilt = targets.iter().filter(|target| target.rebuilt);
+    let dropped = targets.iter().flat_map(|target| target.dropped.clone());
     Ok(Composition {
+        rebuilt: rebuilt.map(|target| target.slice.key.clone()).collect(),
+        dropped: dropped.collect(),
         targets,
         sources,
         outputs,
+        lost,
     })
+}
+
+impl Composition {
+    /// Those of every merged file: what was in the files before, and what is `delivered`.
+    pub fn columns(&self, delivered: &[Column]) -> Vec<Column> {
+        let merged = |target: &&Target| target.output().is_some() && !target.kept.is_empty();
+        let mut columns = Vec::new();
+        for previous in self
+            .targets
+            .iter()
+            .filter(merged)
+            .flat_map(|target| &target.previous)
+        {
+            schema::join_columns(&mut columns, &previous.columns);
+        }
+        schema::join_columns(&mut columns, delivered);
+        columns
+    }
 }
 
 /// Where an output is staged until it is published.
@@ -101,26 +158,34 @@ impl Target {
             properties.dedup();
         }
         let mut fresh = Cells::none(&properties, slice.window);
-        for part in found.iter().filter(|part| part.facts.rows > 0) {
-            part.facts
-                .cells
-                .iter()
-                .for_each(|span| fresh.set_span(*span));
+        let mut kept = fresh.clone();
+        let mut outrun = BTreeMap::new();
+        let before = previous.as_ref().filter(|previous| previous.file.rows > 0);
+        if let Some(before) = before {
+            before.mark_landed(&mut kept);
         }
-        let mut before = Cells::none(&properties, slice.window);
-        if let Some(previous) = previous.as_ref().filter(|previous| previous.file.rows > 0) {
-            previous.mark_landed(&mut before);
+        for Found { part, facts } in found.iter().filter(|part| part.facts.rows > 0) {
+            let mut cells = Cells::none(&properties, slice.window);
+            facts.cells.iter().for_each(|span| cells.set_span(*span));
+            let newer = before.map(|before| {
+                before.delivered_after(part.delivered_at, order.at, &part.job_id, &cells)
+            });
+            if let Some(newer) = newer.filter(|newer| cells.overlaps(newer)) {
+                cells.clear(&newer);
+                outrun.insert(part.number, cells.clone());
+            }
+            fresh.set(&cells);
         }
-        let mut kept = before;
-        fresh
-            .spans()
-            .into_iter()
-            .for_each(|span| kept.clear_span(span));
+        kept.clear(&fresh);
         Target {
             slice,
             previous,
             fresh,
             kept,
+            outrun,
+            held: false,
+            dropped: Vec::new(),
+            rebuilt: false,
             action: Action::Nothing,
         }
     }
@@ -130,41 +195,59 @@ impl Target {
         root: &Path,
         order: &PublishOrder,
         found: &[Found],
+        schema: &Comparison,
         sources: &mut Vec<Source>,
         outputs: &mut Vec<PathBuf>,
     ) -> Result<(), Fault> {
         let mine: Vec<usize> = (0..found.len())
             .filter(|at| self.may_hold(&found[*at]))
             .collect();
-        if mine.is_empty() {
+        let lost = self.previous.as_ref().is_some_and(Manifest::is_lost);
+        if mine.is_empty() && !lost {
             return Ok(());
         }
-        let undone = self.fresh.count() == 0 && self.kept.count() > 0;
-        if undone {
+        let undone = self.fresh.is_empty() && !self.kept.is_empty();
+        if undone && self.has_sound_file(root) {
             return Ok(());
         }
         if self.is_settled(root, order, &mine, found) {
             self.action = Action::Settled;
             return Ok(());
         }
-        if let [only] = mine[..]
-            && self.kept.count() == 0
-            && self.whole(order, &found[only])
-        {
-            self.action = Action::Link(only);
+        if !self.kept.is_empty() && self.has_sound_file(root) && !self.tells_apart(order) {
+            self.give_way(order)?;
+        }
+        if self.held {
             return Ok(());
         }
-        if self.kept.count() > 0 {
-            sources.push(self.keep_others(root, order, outputs.len())?);
+        if let [only] = mine[..]
+            && self.kept.is_empty()
+            && self.whole(order, &found[only])
+            && !schema.recasts(found[only].part.number)
+        {
+            self.action = Action::Copy(only);
+            return Ok(());
+        }
+        if !self.kept.is_empty() {
+            self.rebuilt = !self.has_sound_file(root);
+            sources.extend(self.keep_others(root, order, outputs.len())?);
         }
         self.action = Action::Merge(outputs.len());
         outputs.push(staged(root, order, &self.slice.key));
         Ok(())
     }
 
+    fn has_sound_file(&self, root: &Path) -> bool {
+        let previous = self.previous.as_ref();
+        previous.is_some_and(|previous| recover::is_sound(root, previous))
+    }
+
     /// Whether a part has, or may have, rows for this partition.
     fn may_hold(&self, part: &Found) -> bool {
-        part.facts.rows > 0 && part.part.window.overlaps(self.slice.window)
+        let outrun = self.outrun.get(&part.part.number);
+        part.facts.rows > 0
+            && part.part.window.overlaps(self.slice.window)
+            && outrun.is_none_or(|cells| !cells.is_empty())
     }
 
     /// Whether the file that is there was made by this run from these parts. A repeat must not
@@ -183,12 +266,29 @@ impl Target {
         else {
             return false;
         };
-        let known = |at: &usize| previous.jobs.contains(&JobEntry::of(found[*at].part));
+        let known = |at: &usize| previous.jobs.iter().any(|job| job.is_of(found[*at].part));
         let (Some(path), true) = (&previous.file.path, mine.iter().all(known)) else {
             return false;
         };
         let there = merge::hash_file(&root.join(path)).ok();
         there.map(|(_, sha256)| sha256) == previous.file.sha256
+    }
+
+    /// Cells ever asked for in this partition, and those whose rows are in its file.
+    pub fn cells(&self, order: &PublishOrder) -> (Cells, Cells) {
+        let mut asked = Cells::none(self.fresh.properties(), self.slice.window);
+        if let Some(window) = intersection(order.window, self.slice.window) {
+            asked.set_rectangle(&order.properties, window);
+        }
+        if let Some(previous) = &self.previous {
+            previous.mark_asked(&mut asked);
+        }
+        let mut landed = self.fresh.clone();
+        self.kept
+            .spans()
+            .into_iter()
+            .for_each(|span| landed.set_span(span));
+        (asked, landed)
     }
 
     /// The file that is in place already.
@@ -205,8 +305,77 @@ impl Target {
     fn whole(&self, order: &PublishOrder, part: &Found) -> bool {
         let window = part.part.window;
         let inside = intersection(window, self.slice.window) == Some(window);
-        order.partition == Partition::Window
-            || inside && (part.facts.dated() || !part.facts.has_date)
+        !self.outrun.contains_key(&part.part.number)
+            && (order.partition == Partition::Window
+                || inside && (part.facts.dated() || !part.facts.has_date))
+    }
+
+    /// The cells for which a part's rows are the newest, if not for all that it delivered.
+    fn share(&self, part: &Found) -> Result<Option<Share>, Fault> {
+        let Some(wins) = self.outrun.get(&part.part.number) else {
+            return Ok(None);
+        };
+        let mut loses = Cells::none(wins.properties(), wins.window());
+        let cells = part.facts.cells.iter();
+        cells.for_each(|span| loses.set_span(*span));
+        loses.clear(wins);
+        let by_date = part.facts.has_date || self.slice.window.len() == 1;
+        if !separable(wins, &loses, part.facts.has_property, by_date) {
+            return Err(self.inseparable());
+        }
+        Ok(Some(Share {
+            cells: wins.clone(),
+            by_property: part.facts.has_property,
+        }))
+    }
+
+    fn inseparable(&self) -> Fault {
+        content(format!(
+            "{NOT_APART}: {} holds rows that this run does not deliver, and no column tells them from \
+             those it does: export the whole partition anew",
+            self.slice.key
+        ))
+    }
+
+    /// The columns by which rows of the published file can be routed: property and date.
+    fn columns(&self, order: &PublishOrder) -> (bool, bool) {
+        let columns = self.previous.iter().flat_map(|previous| &previous.columns);
+        let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+        (
+            names.contains(&order.columns.property.as_str()),
+            names.contains(&order.columns.date.as_str()) || self.slice.window.len() == 1,
+        )
+    }
+
+    /// Whether the rows that are to stay can be told from those that this run delivered anew.
+    fn tells_apart(&self, order: &PublishOrder) -> bool {
+        let (by_property, by_date) = self.columns(order);
+        let same = |previous: &Manifest| previous.format == order.format;
+        self.previous.as_ref().is_some_and(same)
+            && separable(&self.fresh, &self.kept, by_property, by_date)
+    }
+
+    /// What stays cannot be told from what is new. If it is the run's own, nothing changes; if it is
+    /// others', the run must ask for all of them, and what then is nobody's gives way.
+    fn give_way(&mut self, order: &PublishOrder) -> Result<(), Fault> {
+        let mut own = Cells::none(self.kept.properties(), self.kept.window());
+        if let Some(window) = intersection(order.window, self.slice.window) {
+            own.set_rectangle(&order.properties, window);
+        }
+        if own.overlaps(&self.kept) {
+            self.held = true;
+            self.fresh.clear(&self.fresh.clone());
+            if let Some(previous) = &self.previous {
+                previous.mark_landed(&mut self.kept);
+            }
+            return Ok(());
+        }
+        if !order.whole {
+            return Err(self.inseparable());
+        }
+        self.dropped = self.kept.spans();
+        self.kept.clear(&self.kept.clone());
+        Ok(())
     }
 
     /// The rows of the published file that this run did not deliver anew.
@@ -215,60 +384,22 @@ impl Target {
         root: &Path,
         order: &PublishOrder,
         output: usize,
-    ) -> Result<Source, Fault> {
+    ) -> Result<Vec<Source>, Fault> {
         let previous = self
             .previous
             .as_ref()
             .ok_or_else(|| content("nothing to keep"))?;
-        let named = |name: &str| previous.columns.iter().any(|column| column.name == name);
-        let day = (self.slice.window.len() == 1).then_some(self.slice.window.from);
-        let by_property = named(&order.columns.property);
-        let by_date = named(&order.columns.date) || day.is_some();
-        if previous.format != order.format
-            || !(by_property || by_date)
-            || !self.separable(by_property, by_date)
-        {
-            return Err(content(format!(
-                "{} holds rows of properties that this run does not deliver, and no column tells \
-                 them apart: export the whole partition anew",
-                self.slice.key
-            )));
+        if self.rebuilt {
+            return recover::sources(root, order, self, previous, output);
         }
-        let kept = self.kept.clone();
-        let route: Route = Box::new(move |property, date| {
-            let property = by_property.then(|| property.as_property()).flatten();
-            let day = match day {
-                Some(day) => Some(day),
-                None if by_date => date.as_day().and_then(day_of_number),
-                None => None,
-            };
-            let stays = match (by_property, by_date) {
-                (true, true) => kept.is_set(property?, day?),
-                (true, false) => kept.has_property(kept.property_index(property?)?),
-                _ => kept.has_day(kept.day_index(day?)?),
-            };
-            stays.then_some(output)
-        });
+        let day = (self.slice.window.len() == 1).then_some(self.slice.window.from);
+        let columns = self.columns(order);
         let path = previous.file.path.clone().unwrap_or_default();
-        Ok(Source {
+        Ok(vec![Source {
             path: root.join(path),
             rows: previous.file.rows,
-            take: Take::Routed(route),
-        })
-    }
-
-    /// With only one of the two columns, a whole property or a whole day must go or stay.
-    fn separable(&self, by_property: bool, by_date: bool) -> bool {
-        let properties = 0..self.fresh.properties().len();
-        let mut days = 0..self.slice.window.len() as usize;
-        match (by_property, by_date) {
-            (true, true) => true,
-            (true, false) => properties
-                .into_iter()
-                .all(|at| !(self.fresh.has_property(at) && self.kept.has_property(at))),
-            (false, true) => days.all(|day| !(self.fresh.has_day(day) && self.kept.has_day(day))),
-            (false, false) => false,
-        }
+            take: Take::Routed(route(self.kept.clone(), columns, day, output)),
+        }])
     }
 
     fn output(&self) -> Option<usize> {
@@ -276,6 +407,63 @@ impl Target {
             Action::Merge(output) => Some(output),
             _ => None,
         }
+    }
+}
+
+/// Rows of the cells in `only`, told by the columns there are, into one output. `day`: that of all
+/// rows, whatever they say.
+pub(super) fn route(
+    only: Cells,
+    (by_property, by_date): (bool, bool),
+    day: Option<NaiveDate>,
+    output: usize,
+) -> Route {
+    Box::new(move |property, date| {
+        let property = by_property.then(|| property.as_property()).flatten();
+        let day = match day {
+            Some(day) => Some(day),
+            None if by_date => date.as_day().and_then(day_of_number),
+            None => None,
+        };
+        let stays = match (by_property, by_date) {
+            (true, true) => only.is_set(property?, day?),
+            (true, false) => only.has_property(only.property_index(property?)?),
+            _ => only.has_day(only.day_index(day?)?),
+        };
+        stays.then_some(output)
+    })
+}
+
+/// Whether rows of one side can be told from the other's: with only one of the two columns, a whole
+/// property or a whole day must be on one side.
+pub(super) fn separable(one: &Cells, other: &Cells, by_property: bool, by_date: bool) -> bool {
+    let mut properties = 0..one.properties().len();
+    let mut days = 0..one.window().len() as usize;
+    match (by_property, by_date) {
+        (true, true) => true,
+        (true, false) => properties.all(|at| !(one.has_property(at) && other.has_property(at))),
+        (false, true) => days.all(|day| !(one.has_day(day) && other.has_day(day))),
+        (false, false) => false,
+    }
+}
+
+/// The rows of a part that are the newest of their cells.
+struct Share {
+    cells: Cells,
+    by_property: bool,
+}
+
+impl Share {
+    /// Whether a row of such a property and day is among them.
+    fn has(&self, property: &Datum, day: NaiveDate) -> bool {
+        if self.by_property {
+            return property
+                .as_property()
+                .is_some_and(|id| self.cells.is_set(id, day));
+        }
+        self.cells
+            .day_index(day)
+            .is_some_and(|day| self.cells.has_day(day))
     }
 }
 
@@ -300,7 +488,9 @@ fn add_parts(
                 Some(output) => Take::Whole(output),
                 None => continue,
             },
-            _ if part.facts.has_date => Take::Routed(by_day(&mine, part.part.window)),
+            _ if part.facts.has_date || part.part.window.len() == 1 => {
+                Take::Routed(by_day(&mine, part)?)
+            }
             _ => {
                 return Err(content(format!(
                     "{NO_DATE_COLUMN} `{}`: part {} holds {} days and cannot be split",
@@ -319,20 +509,32 @@ fn add_parts(
     Ok(())
 }
 
-/// Rows by their day; a day that nobody asked for lands nowhere.
-fn by_day(targets: &[&Target], window: Window) -> Route {
-    let first = day_number(window.from);
-    let output_of = |day| {
-        let target = targets
+/// Rows by their day; a day that nobody asked for lands nowhere, nor does a row that was outrun.
+fn by_day(targets: &[&Target], part: &Found) -> Result<Route, Fault> {
+    let window = part.part.window;
+    let dated = part.facts.has_date;
+    let mut shares = Vec::with_capacity(targets.len());
+    for target in targets {
+        shares.push((target.output(), target.share(part)?));
+    }
+    let place_of = |day| {
+        let place = targets
             .iter()
-            .find(|target| target.slice.window.contains(day))?;
-        target.output()
+            .position(|target| target.slice.window.contains(day));
+        place.map(|place| (day, place))
     };
-    let outputs: Vec<Option<usize>> = window.days().map(output_of).collect();
-    Box::new(move |_, date| {
-        let index = i64::from(date.as_day()?) - i64::from(first);
-        outputs.get(usize::try_from(index).ok()?).copied().flatten()
-    })
+    let places: Vec<Option<(NaiveDate, usize)>> = window.days().map(place_of).collect();
+    let first = i64::from(day_number(window.from));
+    Ok(Box::new(move |property, date| {
+        let index = match dated {
+            true => usize::try_from(i64::from(date.as_day()?) - first).ok()?,
+            false => 0,
+        };
+        let (day, place) = places.get(index).copied().flatten()?;
+        let (output, share) = shares.get(place)?;
+        let wanted = share.as_ref().is_none_or(|share| share.has(property, day));
+        output.filter(|_| wanted)
+    }))
 }
 
 /// The two columns that rows are routed by.

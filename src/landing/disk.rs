@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(super) enum Step {
     MakeFolder,
     Create,
-    Link,
+    Copy,
     SyncFile,
     Rename,
     SyncFolder,
@@ -98,17 +98,15 @@ impl Disk {
             .map_err(|error| disk_fault("create", path, &error))
     }
 
-    /// A second name for `from`; a copy where the filesystem has no links.
-    pub fn link(&self, from: &Path, to: &Path) -> Result<(), Fault> {
+    /// A copy of `from`, synced and sealed; filesystems that can let both share their blocks until one
+    /// is written. A second name for the same file would let damage to one be damage to both.
+    pub fn copy(&self, from: &Path, to: &Path) -> Result<(), Fault> {
         self.remove(to)?;
-        self.step(Step::Link, to)
-            .map_err(|error| disk_fault("link", to, &error))?;
-        if fs::hard_link(from, to).is_ok() {
-            return Ok(());
-        }
-        fs::copy(from, to).map_err(|error| disk_fault("copy", from, &error))?;
+        self.step(Step::Copy, to)
+            .and_then(|()| fs::copy(from, to))
+            .map_err(|error| disk_fault("copy", from, &error))?;
         let file = File::open(to).map_err(|error| disk_fault("open", to, &error))?;
-        self.sync_file(&file, to)
+        self.seal(&file, to)
     }
 
     /// Whole and read-only from here on: what is published is never written again.

@@ -40,6 +40,13 @@ pub struct JobEntry {
     pub to: NaiveDate,
     pub bytes: u64,
     pub sha256: String,
+    /// When its result was there; unknown in manifests of early versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// Cells of this partition that it was to deliver and whose rows are not its own: it had none
+    /// for them, or another job's are in the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<CellSpan>,
 }
 
 impl JobEntry {
@@ -52,6 +59,35 @@ impl JobEntry {
             to: part.window.to,
             bytes: part.artifact.bytes,
             sha256: part.artifact.sha256.clone(),
+            delivered_at: Some(part.delivered_at),
+            absent: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_of(&self, part: &Delivered) -> bool {
+        self.job_id == part.job_id && self.sha256 == part.artifact.sha256
+    }
+
+    /// The cells of a partition whose rows are this job's.
+    pub(super) fn holds(&self, partition: &Cells) -> Cells {
+        let mut holds = Cells::none(partition.properties(), partition.window());
+        if let Some(window) = intersection(self.window(), partition.window()) {
+            holds.set_rectangle(&self.property_ids, window);
+        }
+        self.absent.iter().for_each(|span| holds.clear_span(*span));
+        holds
+    }
+
+    /// The same job, of whose rows only those of `held` are in the file.
+    pub(super) fn holding(&self, held: &Cells) -> JobEntry {
+        let mut asked = Cells::none(held.properties(), held.window());
+        if let Some(window) = intersection(self.window(), held.window()) {
+            asked.set_rectangle(&self.property_ids, window);
+        }
+        asked.clear(held);
+        JobEntry {
+            absent: asked.spans(),
+            ..self.clone()
         }
     }
 
@@ -128,6 +164,11 @@ impl Manifest {
         text
     }
 
+    /// Whether it was put together from what earlier runs delivered, for want of the one on disk.
+    pub(super) fn is_lost(&self) -> bool {
+        self.file.rows > 0 && self.file.sha256.is_none()
+    }
+
     /// Whether two manifests say the same, apart from when.
     pub(super) fn says_the_same(&self, other: &Manifest) -> bool {
         let mut other = other.clone();
@@ -146,6 +187,28 @@ impl Manifest {
         all.sort_unstable();
         all.dedup();
         all
+    }
+
+    /// The cells whose rows in the file were delivered after `moment`. What claims to come from
+    /// after `now` was stamped by a clock that was wrong, and proves nothing.
+    pub(super) fn delivered_after(
+        &self,
+        moment: DateTime<Utc>,
+        now: DateTime<Utc>,
+        but: &str,
+        cells: &Cells,
+    ) -> Cells {
+        let mut landed = Cells::none(cells.properties(), cells.window());
+        self.mark_landed(&mut landed);
+        let mut newer = Cells::none(cells.properties(), cells.window());
+        for job in self.jobs.iter().filter(|job| job.job_id != but) {
+            let at = job.delivered_at.unwrap_or(self.landed_at);
+            if at > moment && at <= now {
+                newer.set(&job.holds(&landed));
+            }
+        }
+        newer.keep(&landed);
+        newer
     }
 
     /// Sets every cell that was asked for.

@@ -20,15 +20,23 @@ mod outcome;
 mod partial;
 mod partition;
 mod place;
+mod prune;
 mod publish;
+mod recover;
+mod remains;
+mod restated;
 mod schema;
+mod space;
 #[cfg(test)]
 mod tests;
 mod verify;
 
-pub use compose::{NO_DATE_COLUMN, needs_one_day_parts};
+pub use compose::{NO_DATE_COLUMN, NOT_APART, needs_one_day_parts};
 pub use inspect::Terms;
 pub use manifest::{Column, FileEntry, JobEntry, Manifest};
+pub use prune::{KeptRun, PruneOrder, Pruned, PrunedRun};
+pub use remains::{Manifests, manifests};
+pub use restated::{ChangedSpan, Restatement};
 pub use verify::{FileState, Verification, Verified, verify};
 
 use crate::run::{Artifact, Fault, FaultClass, PartNumber, Published, RunId};
@@ -40,6 +48,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// The rows of a file, read as a delivered file is read before it may land.
+///
+/// # Errors
+/// What is wrong with its content, or that it cannot be read.
+pub fn rows_of(path: &std::path::Path, format: Format, terms: &Terms) -> Result<u64, Fault> {
+    inspect::inspect_file(path, format, terms).map(|(facts, _)| facts.rows)
+}
 
 /// Where to land, and what a download may touch.
 #[derive(Clone, Debug)]
@@ -92,11 +108,26 @@ pub struct PublishOrder {
     pub window: Window,
     /// Sorted; all that the run asked for.
     pub properties: Vec<i64>,
+    /// They are all that the schedule asks for.
+    pub whole: bool,
     pub columns: Columns,
     pub checks: Checks,
+    /// Who wants the rows landed although checks fail; nobody, as a rule.
+    pub accepted_by: Option<String>,
     /// Parts that failed are simply absent: their cells are missing.
     pub parts: Vec<Delivered>,
+    /// What earlier runs delivered for the partitions that [`Landing::unknown`] names.
+    pub earlier: Vec<Earlier>,
     pub at: DateTime<Utc>,
+}
+
+/// A part of an earlier run that published files.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    pub run: RunId,
+    /// The run's.
+    pub window: Window,
+    pub part: Delivered,
 }
 
 /// A part that was fetched.
@@ -108,6 +139,8 @@ pub struct Delivered {
     pub properties: Vec<i64>,
     pub window: Window,
     pub artifact: Artifact,
+    /// When its result was there: of two deliveries of a cell, the later one counts.
+    pub delivered_at: DateTime<Utc>,
 }
 
 impl Delivered {
@@ -115,6 +148,7 @@ impl Delivered {
         Terms {
             properties: self.properties.clone(),
             window: self.window,
+            partition: order.partition,
             columns: order.columns.clone(),
             checks: order.checks.clone(),
         }
@@ -174,8 +208,16 @@ impl Landing {
             Arc::clone(turns.entry(order.schedule.clone()).or_default())
         };
         let _turn = turn.lock_owned().await;
+        self.admit(0)?;
         let disk = self.inner.disk.clone();
         blocking(move || publish::publish(&disk, &order)).await
+    }
+
+    /// The days of partitions of a run that were published once and have lost their manifest: what
+    /// earlier runs delivered for them must be given along with the order.
+    pub async fn unknown(&self, order: PublishOrder) -> Result<Vec<Window>, Fault> {
+        let disk = self.inner.disk.clone();
+        blocking(move || recover::unknown(disk.root(), &order)).await
     }
 
     /// The manifest of a schedule's partition; `None` if it was never published.
@@ -183,10 +225,11 @@ impl Landing {
         Manifest::load(self.inner.disk.root(), schedule, key)
     }
 
-    /// Bytes that can still be written below the landing folder.
-    pub fn free_bytes(&self) -> io::Result<u64> {
-        let stat = rustix::fs::statvfs(&self.inner.settings.root)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    /// What later runs changed in a partition's rows, oldest first; each is of the generation it made.
+    pub fn restatements(&self, schedule: &Name, key: &str) -> Vec<Restatement> {
+        let mut all = restated::read(self.inner.disk.root(), schedule.as_str());
+        all.retain(|one| one.path.split('/').nth(2) == Some(key));
+        all
     }
 }
 

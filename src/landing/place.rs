@@ -2,7 +2,7 @@
 //! done, so a repeat after a crash completes it.
 
 use super::cells::Cells;
-use super::compose::{self, Found, Target};
+use super::compose::{self, Action, Found, Target};
 use super::disk::{Disk, disk_fault};
 use super::manifest::{
     Column, DateSummary, FileEntry, JobEntry, Manifest, PropertySummary, SCHEMA,
@@ -11,7 +11,7 @@ use super::merge::{self, Merged};
 use super::outcome::Outcome;
 use super::partition::intersection;
 use super::{PublishOrder, layout};
-use crate::run::{CellSpan, Fault};
+use crate::run::{CellSpan, Check, Fault};
 use crate::schedule::Format;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,13 @@ pub(super) fn staged_manifest(root: &Path, order: &PublishOrder, key: &str) -> P
 
 impl Outcome<'_> {
     /// Renames a staged file into place unless its bytes are there already, then its manifest.
-    pub fn put(&self, disk: &Disk, target: &Target, file: &Merged) -> Result<Manifest, Fault> {
+    pub fn put(
+        &self,
+        disk: &Disk,
+        target: &Target,
+        file: &Merged,
+        checks: &[Check],
+    ) -> Result<Manifest, Fault> {
         let order = self.order;
         let path = layout::data(&order.schedule, &target.slice.key, order.format);
         let staged = compose::staged(disk.root(), order, &target.slice.key);
@@ -46,7 +52,7 @@ impl Outcome<'_> {
             sha256: Some(file.sha256.clone()),
             rows: file.rows,
         };
-        let manifest = self.manifest(target, entry, generation);
+        let manifest = self.manifest(target, entry, generation, checks);
         let unsaid = self.stage_manifest(disk, target, &manifest)?;
         if !untouched {
             disk.make_folder(to.parent().unwrap_or(disk.root()))?;
@@ -70,16 +76,26 @@ impl Outcome<'_> {
     }
 
     /// A partition without new rows: rows that are there stay, and their manifest with them.
-    pub fn put_nothing(&self, disk: &Disk, target: &Target) -> Result<Option<String>, Fault> {
+    pub fn put_nothing(
+        &self,
+        disk: &Disk,
+        target: &Target,
+        checks: &[Check],
+    ) -> Result<Option<String>, Fault> {
         let key = &target.slice.key;
         if target
             .previous
             .as_ref()
             .is_some_and(|previous| previous.file.rows > 0)
         {
-            return Ok(Some(format!(
-                "{key} keeps its earlier file: nothing new was delivered for it"
-            )));
+            let why = match target.held {
+                true => {
+                    "not all of it was delivered, and no column tells its rows apart from those that \
+                     were"
+                }
+                false => "nothing new was delivered for it",
+            };
+            return Ok(Some(format!("{key} keeps its earlier file: {why}")));
         }
         let asked = intersection(self.order.window, target.slice.window);
         let delivered = |part: &&Found| asked.is_some_and(|asked| part.part.window.overlaps(asked));
@@ -92,7 +108,8 @@ impl Outcome<'_> {
             sha256: None,
             rows: 0,
         };
-        if self.stage_manifest(disk, target, &self.manifest(target, entry, 0))? {
+        let manifest = self.manifest(target, entry, 0, checks);
+        if self.stage_manifest(disk, target, &manifest)? {
             self.place_manifest(disk, target)?;
         }
         Ok(None)
@@ -128,9 +145,15 @@ impl Outcome<'_> {
         disk.rename(&staged_manifest(root, self.order, key), &to)
     }
 
-    fn manifest(&self, target: &Target, file: FileEntry, generation: u64) -> Manifest {
+    fn manifest(
+        &self,
+        target: &Target,
+        file: FileEntry,
+        generation: u64,
+        checks: &[Check],
+    ) -> Manifest {
         let order = self.order;
-        let (asked, landed) = self.cells_of(target);
+        let (asked, landed) = target.cells(order);
         let missing = |row: &usize| !landed.has_property(*row);
         let wanted: Vec<usize> = (0..asked.properties().len())
             .filter(|row| asked.has_property(*row))
@@ -162,29 +185,11 @@ impl Outcome<'_> {
             },
             dates: dates(&asked, &landed),
             columns: self.columns_of(target),
-            checks: self.checks.clone(),
+            checks: checks.to_vec(),
             landed_at: order.at,
             empty: self.empty_of(target, &gaps),
             gaps: gaps.spans(),
         }
-    }
-
-    /// Cells ever asked for in this partition, and those whose rows are in its file.
-    fn cells_of(&self, target: &Target) -> (Cells, Cells) {
-        let mut asked = Cells::none(target.fresh.properties(), target.slice.window);
-        if let Some(window) = intersection(self.order.window, target.slice.window) {
-            asked.set_rectangle(&self.order.properties, window);
-        }
-        if let Some(previous) = &target.previous {
-            previous.mark_asked(&mut asked);
-        }
-        let mut landed = target.fresh.clone();
-        target
-            .kept
-            .spans()
-            .into_iter()
-            .for_each(|span| landed.set_span(span));
-        (asked, landed)
     }
 
     fn empty_of(&self, target: &Target, gaps: &Cells) -> Vec<CellSpan> {
@@ -218,37 +223,42 @@ impl Outcome<'_> {
 
     /// The jobs of this run for the partition, and earlier ones that still have rows in it.
     fn jobs(&self, target: &Target) -> Vec<JobEntry> {
-        let here = self
-            .found
-            .iter()
-            .filter(|part| part.part.window.overlaps(target.slice.window));
-        let mut jobs: Vec<JobEntry> = here.map(|part| JobEntry::of(part.part)).collect();
-        for earlier in target
-            .previous
-            .iter()
-            .flat_map(|previous| previous.jobs.iter())
-        {
-            let known = jobs.iter().any(|job| job.job_id == earlier.job_id);
-            let mut its = Cells::none(target.kept.properties(), target.slice.window);
-            if let Some(window) = intersection(earlier.window(), target.slice.window) {
-                its.set_rectangle(&earlier.property_ids, window);
+        let here = self.found.iter().map(|part| part.part);
+        let here = here.filter(|part| part.window.overlaps(target.slice.window));
+        let mut jobs = Vec::new();
+        for part in here {
+            let mut mine = Cells::none(target.fresh.properties(), target.slice.window);
+            if let Some(window) = intersection(part.window, target.slice.window) {
+                mine.set_rectangle(&part.properties, window);
             }
-            let stays = its.spans().into_iter().any(|span| {
-                span.window()
-                    .days()
-                    .any(|day| target.kept.is_set(span.property, day))
-            });
-            if stays && !known {
-                jobs.push(earlier.clone());
+            mine.keep(&target.fresh);
+            let outrun = target.outrun.get(&part.number);
+            if outrun.is_none_or(|cells| !cells.is_empty()) {
+                jobs.push(JobEntry::of(part).holding(&mine));
+            }
+        }
+        let previous = target.previous.iter();
+        for earlier in previous.flat_map(|previous| previous.jobs.iter()) {
+            let known = jobs
+                .iter()
+                .any(|job: &JobEntry| job.job_id == earlier.job_id);
+            let mut its = earlier.holds(&target.kept);
+            its.keep(&target.kept);
+            if !its.is_empty() && !known {
+                jobs.push(earlier.holding(&its));
             }
         }
         jobs
     }
 
     fn columns_of(&self, target: &Target) -> Vec<Column> {
-        match &target.previous {
-            Some(previous) if self.columns.is_empty() => previous.columns.clone(),
-            _ => self.columns.clone(),
+        let columns = &self.schema.columns;
+        match (&target.action, &target.previous) {
+            (Action::Merge(_), _) => self.composition.columns(columns),
+            (Action::Copy(at), _) => self.found[*at].facts.columns.clone(),
+            (_, Some(previous)) if columns.is_empty() => previous.columns.clone(),
+            (Action::Settled, Some(previous)) => previous.columns.clone(),
+            _ => columns.clone(),
         }
     }
 }

@@ -23,6 +23,15 @@ pub struct Backfill {
     pub only: Only,
     /// Runs of the schedule's backfills that may be active at once; at least 1.
     pub max_active: u32,
+    pub order: Order,
+}
+
+/// Which days of a backfill come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Newest,
+    Oldest,
 }
 
 impl Roster {
@@ -43,6 +52,16 @@ impl Roster {
             Partition::Window => whole_windows(&schedule, &gaps, wanted.window, now),
             Partition::Date | Partition::Month => groups(&gaps, schedule.chunk),
         };
+        if self
+            .marks
+            .get(name)
+            .is_some_and(|mark| mark.whole_partitions)
+        {
+            self.widen_groups(&schedule, &mut groups);
+        }
+        if wanted.order == Order::Oldest {
+            groups.reverse();
+        }
         let left = groups.split_off(groups.len().min(RUNS_MAX));
         let left = left.iter().map(cells_of).sum();
         let at = self.manual_instant(now);
@@ -72,6 +91,15 @@ impl Roster {
         Ok(answer)
     }
 
+    /// Where rows cannot be told apart, days are asked for with all properties, and once.
+    fn widen_groups(&self, schedule: &Schedule, groups: &mut Vec<Group>) {
+        let mut windows = BTreeSet::new();
+        groups.retain(|group| windows.insert(group.window));
+        for group in groups {
+            group.properties = self.wanted_now(schedule, &group.properties);
+        }
+    }
+
     fn backfill_run(
         &self,
         schedule: &Schedule,
@@ -87,6 +115,7 @@ impl Roster {
         run.terms.source = None;
         run.roster = roster_hash(&group.properties);
         run.property_count = u32::try_from(group.properties.len()).unwrap_or(u32::MAX);
+        run.whole = self.wanted_now(schedule, &group.properties) == group.properties;
         run.properties = Arc::new(group.properties);
         run.batch = Some(Batch {
             number,
@@ -128,12 +157,12 @@ impl Roster {
             let line = ledger.and_then(|ledger| ledger.line(*property));
             line.is_some_and(|line| line.has_landed(run.window))
         };
-        let open: Vec<i64> = run
-            .properties
-            .iter()
-            .filter(|property| !landed(property))
-            .copied()
-            .collect();
+        let all = run.properties.iter();
+        let mut open: Vec<i64> = all.filter(|property| !landed(property)).copied().collect();
+        let whole = self.marks.get(&run.schedule);
+        if run.whole && !open.is_empty() && whole.is_some_and(|mark| mark.whole_partitions) {
+            open.clone_from(&run.properties);
+        }
         let event = match open.is_empty() {
             true => Event::CancelledByOperator {
                 reason: "all its days have landed meanwhile".to_owned(),

@@ -70,6 +70,16 @@ impl Roster {
         }
     }
 
+    /// The schedule's properties that are not excluded, and `more`, sorted.
+    pub(super) fn wanted_now(&self, schedule: &Schedule, more: &[i64]) -> Vec<i64> {
+        let now = self.properties_now(schedule);
+        let wanted = now.iter().filter(|id| !self.excluded.contains_key(id));
+        let mut all: Vec<i64> = wanted.chain(more).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Without a window: from the first day ever asked for to the last that is due, and only days
     /// that a fire asks for are due. With one, every day of it that could be there by now is.
     pub(super) fn question(
@@ -218,23 +228,26 @@ fn fold_all(run: &Run, mut tell: impl FnMut(CellSpan) -> bool) -> Vec<i64> {
 
 fn fold_published(ledger: &mut Ledger, run: &Run, published: &Published) -> Vec<i64> {
     let mut changed = Vec::new();
-    let mut tell = |span: CellSpan, fate| {
-        if ledger.record(span, fate) {
-            changed.push(span.property);
-        }
-    };
     for (spans, fate) in [
         (&published.landed, Fate::Landed),
         (&published.empty, Fate::Empty),
         (&published.missing, Fate::Missing),
     ] {
-        spans.iter().for_each(|span| tell(*span, fate));
+        let told = spans.iter().filter(|span| ledger.record(**span, fate));
+        changed.extend(told.map(|span| span.property));
+    }
+    for span in &published.lost {
+        if ledger.lose(*span) {
+            changed.push(span.property);
+        }
     }
     // To the files the cells of a part that was given up are just absent; here the reason is known.
     for part in run.live_parts() {
         if part.state == PartState::Abandoned {
             for &property in part.properties(&run.properties) {
-                tell(span(property, part.window), Fate::Failed);
+                if ledger.record(span(property, part.window), Fate::Failed) {
+                    changed.push(property);
+                }
             }
         }
     }

@@ -12,6 +12,9 @@ pub struct Mark {
     pub first_seen: DateTime<Utc>,
     /// Every fire up to here has its decision.
     pub decided_through: DateTime<Utc>,
+    /// Fires up to here were decided once, under a clock that was set back since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_before: Option<DateTime<Utc>>,
     pub paused: Option<Paused>,
     /// The file is gone since; its fires are not decided any more.
     #[serde(default)]
@@ -26,9 +29,15 @@ pub struct Mark {
     /// Name of the list of properties that the vendor gave last, where it is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roster: Option<String>,
+    /// Name of the list of properties in its declaration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<String>,
     /// Its files were seen to have no date column, so that its parts are one day long.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_day_parts: bool,
+    /// Its files were seen to have no column that tells properties apart, so that its runs ask for all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole_partitions: bool,
     /// Fires that ended as skips since the last run, by any reason.
     #[serde(default)]
     pub skips: u64,
@@ -61,13 +70,16 @@ impl Mark {
         Mark {
             first_seen: now,
             decided_through: now,
+            decided_before: None,
             paused: None,
             removed_at: None,
             last_ended: None,
             last_landed: None,
             data_through: None,
             roster: None,
+            listed: None,
             one_day_parts: false,
+            whole_partitions: false,
             skips: 0,
         }
     }

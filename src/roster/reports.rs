@@ -7,7 +7,7 @@ use crate::run::{
     Artifact, AttemptId, CreateFailure, Event, Fault, FaultClass, JobSeen, Part, PartState,
     Published, RunId,
 };
-use crate::schedule::{Chunk, Name};
+use crate::schedule::Chunk;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::sync::Arc;
@@ -29,7 +29,10 @@ impl Roster {
                         self.listed(&listed, asked_at, now, turn);
                         self.inherited.clear();
                     }
-                    Err(fault) => self.list_broken(&fault, pause, now, turn),
+                    Err(fault) => {
+                        self.reconcile_broken(pause, now);
+                        self.list_broken(&fault, pause, now, turn);
+                    }
                 }
             }
             Report::Checked {
@@ -54,6 +57,8 @@ impl Roster {
                 self.cancelled(&attempt, job_id, outcome, now, turn);
             }
             Report::Asked { run, outcome } => self.asked(&run, outcome, now, turn),
+            Report::Recalled { runs } => self.recalled(runs, now, turn),
+            Report::Drifted { notes } => self.drifted(notes, turn),
         }
     }
 
@@ -171,6 +176,7 @@ impl Roster {
         turn: &mut Turn,
     ) {
         self.inflight.fetches.remove(id);
+        self.heard_of_landing(outcome.as_ref().err(), now, turn);
         let (part, attempt) = (id.part, id.number);
         let event = match outcome {
             Ok(artifact) => Event::ArtifactFetched {
@@ -205,10 +211,17 @@ impl Roster {
         turn: &mut Turn,
     ) {
         self.inflight.publishes.retain(|_, run| run != id);
+        self.heard_of_landing(outcome.as_ref().err(), now, turn);
         let event = match outcome {
             Ok(published) => Event::RunPublished { published },
             Err(fault) if needs_one_day_parts(&fault) => {
                 if self.replan(id, &fault, now, turn) {
+                    return;
+                }
+                Event::PublishBroken { fault }
+            }
+            Err(fault) if needs_whole_partitions(&fault) => {
+                if self.widen(id, &fault, now, turn) {
                     return;
                 }
                 Event::PublishBroken { fault }
@@ -218,6 +231,9 @@ impl Roster {
         if self.apply(id, &event, now, turn).is_ok()
             && let Event::RunPublished { published } = event
         {
+            for body in &published.told {
+                self.note(id, body.clone(), turn);
+            }
             turn.saved.push(Saved::Files {
                 run: id.clone(),
                 files: published.files,
@@ -248,6 +264,39 @@ impl Roster {
         let _ = self.apply(id, &event, now, turn);
         if let Some(mark) = self.marks.get_mut(&name) {
             mark.one_day_parts = true;
+            self.touch_mark(&name);
+        }
+        true
+    }
+
+    /// Lets the run ask for all properties of its schedule; `false` if it does so already.
+    fn widen(&mut self, id: &RunId, fault: &Fault, now: DateTime<Utc>, turn: &mut Turn) -> bool {
+        let Some(run) = self.runs.get(id).filter(|run| !run.whole) else {
+            return false;
+        };
+        let name = run.schedule.clone();
+        let Some(known) = self.schedules.get(&name) else {
+            return false;
+        };
+        let properties = Arc::new(self.wanted_now(&known.schedule, &run.properties));
+        let roster = roster_hash(&properties);
+        let first = run.parts.keys().last().copied().unwrap_or(0) + 1;
+        let slices = plan::parts(&properties, run.window, run.terms.chunk);
+        let event = Event::Widened {
+            properties: Arc::clone(&properties),
+            roster: roster.clone(),
+            parts: number(slices, first),
+            because: fault.clone(),
+        };
+        if self.apply(id, &event, now, turn).is_err() {
+            return false;
+        }
+        turn.saved.push(Saved::Roster {
+            hash: roster,
+            ids: properties,
+        });
+        if let Some(mark) = self.marks.get_mut(&name) {
+            mark.whole_partitions = true;
             self.touch_mark(&name);
         }
         true
@@ -286,21 +335,6 @@ impl Roster {
             },
         };
         let _ = self.apply(&id.run, &event, now, turn);
-    }
-
-    /// Keeps the list that the vendor gave, so that coverage is asked of the same properties.
-    fn remember_roster(&mut self, name: &Name, ids: Arc<Vec<i64>>, turn: &mut Turn) {
-        let hash = roster_hash(&ids);
-        let Some(mark) = self.marks.get_mut(name) else {
-            return;
-        };
-        if mark.roster.as_deref() != Some(&hash) {
-            mark.roster = Some(hash.clone());
-            let ids = Arc::clone(&ids);
-            turn.saved.push(Saved::Roster { hash, ids });
-            self.touch_mark(name);
-        }
-        self.rosters.insert(name.clone(), ids);
     }
 
     fn asked(
@@ -344,4 +378,9 @@ impl Roster {
 /// Landing begins a fault so when a file cannot be split by day for want of a column.
 fn needs_one_day_parts(fault: &Fault) -> bool {
     fault.class == FaultClass::Content && fault.message.starts_with("no date column")
+}
+
+/// Landing begins a fault so when rows that are to stay cannot be told from those delivered anew.
+fn needs_whole_partitions(fault: &Fault) -> bool {
+    fault.class == FaultClass::Content && fault.message.starts_with("rows cannot be told apart")
 }

@@ -22,6 +22,12 @@ pub struct Part {
     /// Attempts that do not count against the limit any more: those before an operator's retry.
     #[serde(default)]
     pub forgiven: u32,
+    /// Its properties by id, once they are no range of the run's list any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<i64>,
+    /// The planned part that this is a piece of, made because a job of that part had failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<PartNumber>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -196,6 +202,8 @@ impl Part {
             artifact: None,
             fault: None,
             forgiven: 0,
+            named: Vec::new(),
+            of: None,
         }
     }
 
@@ -227,8 +235,22 @@ impl Part {
             .saturating_sub(self.forgiven)
     }
 
+    /// So many ids fit into its record; a larger part, once replaced, does not tell them any more.
+    const NAMED_MAX: usize = 4_000;
+
+    /// Keeps the ids themselves, because the run's list is about to become another one.
+    pub(super) fn name_properties(&mut self, all: &[i64]) {
+        let properties = self.properties(all);
+        if properties.len() <= Part::NAMED_MAX {
+            self.named = properties.to_vec();
+        }
+    }
+
     /// The properties of this part, out of the run's sorted list.
-    pub fn properties<'a>(&self, all: &'a [i64]) -> &'a [i64] {
+    pub fn properties<'a>(&'a self, all: &'a [i64]) -> &'a [i64] {
+        if !self.named.is_empty() {
+            return &self.named;
+        }
         let first = (self.first as usize).min(all.len());
         let end = (first + self.count as usize).min(all.len());
         &all[first..end]

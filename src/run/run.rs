@@ -122,6 +122,17 @@ impl Default for Batch {
     }
 }
 
+/// Files that a failed check keeps out of `data/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quarantine {
+    Kept,
+    /// Somebody wants them landed as they are.
+    Accepted {
+        by: String,
+    },
+}
+
 /// A run with its parts. Parts and properties are stored as records of their own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -149,9 +160,16 @@ pub struct Run {
     pub cells: Cells,
     /// Absent cells, at most [`Run::MISSING_MAX`] spans; all of them are in the manifests.
     pub missing: Vec<CellSpan>,
+    /// Set once its files were kept out of `data/` because a check failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
     /// For a run of a backfill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
+    /// It asks for all properties that its schedule had then, so that a file whose rows cannot be told
+    /// apart may hold its rows alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
     /// What it published; stored as records of their own.
     #[serde(skip)]
     pub files: Vec<PublishedFile>,

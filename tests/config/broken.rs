@@ -63,6 +63,7 @@ fn every_broken_schedule_has_one_precise_fault() {
     let scope = Scope {
         notifiers: Some(BTreeSet::from(["ops".to_owned()])),
         now: None,
+        landing: None,
     };
     let mut failures = Vec::new();
     for case in &cases {

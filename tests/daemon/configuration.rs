@@ -174,3 +174,29 @@ fn init_writes_what_check_finds_sound_but_for_the_token() {
     again.arg("init").arg(&folder);
     stage.answer(again).exits(5);
 }
+
+/// Readers of `data/` rely on one kind of key and one format.
+#[test]
+fn a_schedule_goes_on_as_it_has_landed_or_is_refused_with_the_way_out() {
+    let stage = Stage::set(Setup::default());
+    stage.schedule("daily", &[("format", "\"csv\""), ("partition", "\"date\"")]);
+    stage.start();
+    stage.lands("daily", &["--from", "2026-11-01", "--to", "2026-11-01"]);
+    for (key, value, way) in [
+        ("partition", "\"month\"", "partition = \"date\""),
+        ("format", "\"jsonl\"", "format = \"csv\""),
+    ] {
+        let mut keys = vec![("format", "\"csv\""), ("partition", "\"date\"")];
+        keys.retain(|(kept, _)| *kept != key);
+        keys.push((key, value));
+        stage.schedule("daily", &keys);
+        let report = stage.verb(&["check"]).exits(78).json();
+        let [fault] = &list(&report["faults"])[..] else {
+            panic!("{report:#}")
+        };
+        assert_eq!(text(&fault["code"]), "landed-otherwise");
+        assert!(text(&fault["help"]).contains(way), "{fault}");
+        stage.verb(&["reload"]).exits(78);
+    }
+    stage.stop();
+}

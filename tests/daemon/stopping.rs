@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The run has landed once: whole files, one job adopted a part, none of them twice at the vendor.
-fn landed_once(stage: &Stage, run: &str, parts: u64) {
+pub fn landed_once(stage: &Stage, run: &str, parts: u64) {
     let shown = stage.ended(run);
     assert_eq!(shown["run"]["state"], "landed", "{shown:#}");
     assert_eq!(

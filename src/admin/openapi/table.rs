@@ -235,10 +235,15 @@ fn acts() -> Vec<Operation> {
             "cancel",
             "End an open run and its jobs",
         ),
-        post::<view::ActRequest, view::Acted>(
+        post::<view::RetryRequest, view::Acted>(
             "/api/v1/runs/{run}/retry",
             "retry",
             "The same run again: new attempts for its failed parts",
+        ),
+        post::<view::ActRequest, view::Pruned>(
+            "/api/v1/prune",
+            "prune",
+            "Remove old raw files that nothing needs",
         ),
         post::<view::ExcludeRequest, view::Properties>(
             "/api/v1/properties/{property}/exclude",

@@ -2,6 +2,7 @@
 
 use super::datum::Datum;
 use super::facts::Facts;
+use super::keys::Sorted;
 use super::tally::{Slots, Tally};
 use super::{LINE_MAX, content};
 use crate::landing::disk::disk_fault;
@@ -126,6 +127,15 @@ impl Field {
         }
         text.extend_from_slice(rest);
         Cow::Owned(text)
+    }
+
+    /// As it stands in the record, in its quotes if it has any.
+    pub fn raw(self, record: &[u8]) -> &[u8] {
+        let (from, to) = (self.from as usize, self.to as usize);
+        match from > 0 && record.get(from - 1) == Some(&b'"') {
+            true => &record[from - 1..to + 1],
+            false => &record[from..to],
+        }
     }
 
     fn datum(self, record: &[u8]) -> Datum<'_> {
@@ -282,7 +292,7 @@ impl Inspection {
         Ok(())
     }
 
-    pub fn finish(mut self) -> Result<(Facts, Vec<u64>), Fault> {
+    pub fn finish(mut self) -> Result<(Facts, Option<Sorted>), Fault> {
         let pending = std::mem::take(&mut self.pending);
         self.records(&pending, true)?;
         if !self.ends_in_newline {
@@ -294,7 +304,7 @@ impl Inspection {
             // CSV has no types; guessing them from values would make a change out of a blank day.
             kind: "text".to_owned(),
         });
-        Ok(self.tally.finish(columns.collect()))
+        self.tally.finish(columns.collect())
     }
 }
 

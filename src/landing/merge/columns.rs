@@ -5,6 +5,7 @@ use super::parquet::NOWHERE;
 use crate::landing::inspect::{content, corrupt};
 use crate::run::Fault;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::writer::{ColumnWriter, ColumnWriterImpl};
 use parquet::data_type::{
     BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type,
     Int64Type, Int96Type,
@@ -62,6 +63,42 @@ pub(super) fn split_column(
         .into_iter()
         .try_for_each(SerializedColumnWriter::close)
         .map_err(|error| corrupt(&error))
+}
+
+/// The next column, in which no row has a value, whatever its type.
+pub(super) fn put_nulls(
+    out: &mut SerializedRowGroupWriter<'_, Sink>,
+    rows: usize,
+) -> Result<(), Fault> {
+    let next = out.next_column().map_err(|error| corrupt(&error))?;
+    let mut column = next.ok_or_else(|| content("the Parquet schemas differ"))?;
+    let levels = vec![0; BATCH.min(rows)];
+    let mut left = rows;
+    while left > 0 {
+        let none = &levels[..left.min(BATCH)];
+        left -= none.len();
+        match column.untyped() {
+            ColumnWriter::BoolColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::Int32ColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::Int64ColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::Int96ColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::FloatColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::DoubleColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::ByteArrayColumnWriter(typed) => put_none(typed, none),
+            ColumnWriter::FixedLenByteArrayColumnWriter(typed) => put_none(typed, none),
+        }?;
+    }
+    column.close().map_err(|error| corrupt(&error))
+}
+
+fn put_none<T: DataType>(
+    column: &mut ColumnWriterImpl<'_, T>,
+    levels: &[i16],
+) -> Result<(), Fault> {
+    let nested = column.get_descriptor().max_rep_level() > 0;
+    let repetitions = nested.then_some(levels);
+    let put = column.write_batch(&[], Some(levels), repetitions);
+    put.map(|_| ()).map_err(|error| corrupt(&error))
 }
 
 /// The records of one batch that go to one output.
@@ -140,13 +177,17 @@ fn play<T: DataType>(
     nested: bool,
 ) -> Result<(), Fault> {
     for (hand, writer) in hands.iter_mut().zip(writers) {
-        let definitions = nullable.then_some(hand.definitions.as_slice());
+        let typed = writer.typed::<T>();
+        if !nullable && typed.get_descriptor().max_def_level() > 0 {
+            // It may be null there, though it never is here.
+            hand.definitions.resize(hand.values.len(), 1);
+        }
+        let definitions = (!hand.definitions.is_empty()).then_some(hand.definitions.as_slice());
         let repetitions = nested.then_some(hand.repetitions.as_slice());
         if hand.values.is_empty() && hand.definitions.is_empty() {
             continue;
         }
-        writer
-            .typed::<T>()
+        typed
             .write_batch(&hand.values, definitions, repetitions)
             .map_err(|error| corrupt(&error))?;
         hand.values.clear();

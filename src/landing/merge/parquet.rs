@@ -1,10 +1,9 @@
 //! Parquet: whole row groups are appended as they are; those of several outputs are cut by row.
 
-use super::columns::split_column;
+use super::columns::{put_nulls, split_column};
+use super::union::{Leaf, Mould, union};
 use super::{Merged, Pass, Sink, Source, Take};
-use crate::landing::inspect::{
-    Slots, content, corrupt, guarded, open_parquet, parquet_rows, route_columns,
-};
+use crate::landing::inspect::{Slots, corrupt, guarded, open_parquet, parquet_rows, route_columns};
 use crate::run::Fault;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
@@ -13,7 +12,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use std::fs::File;
+use std::slice;
 use std::sync::Arc;
 
 type Writers = Vec<Option<SerializedFileWriter<Sink>>>;
@@ -21,26 +22,24 @@ type Writers = Vec<Option<SerializedFileWriter<Sink>>>;
 /// A row that no output of this pass wants.
 pub(super) const NOWHERE: u16 = u16::MAX;
 
-pub(super) fn merge(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
+pub(super) fn merge(pass: &Pass, model: Option<&TypePtr>) -> Result<Vec<Option<Merged>>, Fault> {
     guarded(|| {
         let mut writers: Writers = pass.range.clone().map(|_| None).collect();
         let mut rows = vec![0u64; pass.range.len()];
-        let mut first: Option<Arc<ParquetMetaData>> = None;
+        let Some(union) = union(pass, model)? else {
+            return Ok(writers.iter().map(|_| None).collect());
+        };
+        let union = SchemaDescriptor::new(union);
         for source in pass.sources() {
             let reader = open_parquet(&source.path)?;
-            let model = first.get_or_insert_with(|| Arc::new(reader.metadata().clone()));
-            let ours = reader.metadata().file_metadata().schema_descr();
-            if model.file_metadata().schema_descr().columns() != ours.columns() {
-                return Err(content("the files to be merged have different columns"));
-            }
-            let model = Arc::clone(model);
+            let mould = Mould::of(&reader, &union);
             for index in 0..reader.num_row_groups() {
                 let routes = routes(pass, source, &reader, index)?;
                 put_group(
                     pass,
                     &mut writers,
                     &mut rows,
-                    &model,
+                    &mould,
                     source,
                     &reader,
                     index,
@@ -106,7 +105,7 @@ fn put_group(
     pass: &Pass,
     writers: &mut Writers,
     rows: &mut [u64],
-    model: &ParquetMetaData,
+    mould: &Mould,
     source: &Source,
     reader: &SerializedFileReader<File>,
     index: usize,
@@ -120,7 +119,7 @@ fn put_group(
     };
     for &at in &wanted {
         if writers[at].is_none() {
-            writers[at] = Some(begin(pass, at, model)?);
+            writers[at] = Some(begin(pass, at, mould, reader.metadata())?);
         }
     }
     match routes {
@@ -128,7 +127,7 @@ fn put_group(
             let count = reader.metadata().row_group(index).num_rows();
             rows[*at] += count.unsigned_abs();
             match &mut writers[*at] {
-                Some(writer) if count > 0 => append(writer, source, reader, index),
+                Some(writer) if count > 0 => append(writer, mould, source, reader, index),
                 _ => Ok(()),
             }
         }
@@ -137,7 +136,7 @@ fn put_group(
             for place in places.iter().filter(|place| **place != NOWHERE) {
                 rows[usize::from(*place)] += 1;
             }
-            split(writers, &wanted, reader, index, places)
+            split(writers, mould, &wanted, reader, index, places)
         }
     }
 }
@@ -157,27 +156,30 @@ fn properties() -> WriterPropertiesPtr {
     )
 }
 
+/// Readers take the types of these rather than the file's own; they are of one source's types.
+const TYPE_HINTS: [&str; 2] = ["ARROW:schema", "pandas"];
+
 fn begin(
     pass: &Pass,
     at: usize,
-    model: &ParquetMetaData,
+    mould: &Mould,
+    metadata: &ParquetMetaData,
 ) -> Result<SerializedFileWriter<Sink>, Fault> {
-    let schema = model.file_metadata().schema_descr().root_schema_ptr();
-    let mut writer = SerializedFileWriter::new(pass.sink(at)?, schema, properties())
+    let root = Arc::clone(&mould.root);
+    let mut writer = SerializedFileWriter::new(pass.sink(at)?, root, properties())
         .map_err(|error| corrupt(&error))?;
-    for pair in model
-        .file_metadata()
-        .key_value_metadata()
-        .into_iter()
-        .flatten()
-    {
-        writer.append_key_value_metadata(pair.clone());
+    let pairs = metadata.file_metadata().key_value_metadata();
+    for pair in pairs.into_iter().flatten() {
+        if mould.is_plain || !TYPE_HINTS.contains(&pair.key.as_str()) {
+            writer.append_key_value_metadata(pair.clone());
+        }
     }
     Ok(writer)
 }
 
 fn append(
     writer: &mut SerializedFileWriter<Sink>,
+    mould: &Mould,
     source: &Source,
     reader: &SerializedFileReader<File>,
     index: usize,
@@ -185,26 +187,45 @@ fn append(
     let file = File::open(&source.path)
         .map_err(|error| crate::landing::disk::disk_fault("open", &source.path, &error))?;
     let group = reader.metadata().row_group(index);
-    let appended = (|| {
-        let mut out = writer.next_row_group()?;
-        for chunk in group.columns() {
-            let close = ColumnCloseResult {
-                bytes_written: chunk.compressed_size().unsigned_abs(),
-                rows_written: group.num_rows().unsigned_abs(),
-                metadata: chunk.clone(),
-                bloom_filter: None,
-                column_index: None,
-                offset_index: None,
-            };
-            out.append_column(&file, close)?;
-        }
-        out.close().map(|_| ())
-    })();
-    appended.map_err(|error| corrupt(&error))
+    let rows = usize::try_from(group.num_rows()).unwrap_or_default();
+    let mut out = writer.next_row_group().map_err(|error| corrupt(&error))?;
+    for leaf in &mould.leaves {
+        let chunk = match leaf {
+            Leaf::Same(at) => group.column(*at),
+            Leaf::Recast(at) => {
+                let group = reader
+                    .get_row_group(index)
+                    .map_err(|error| corrupt(&error))?;
+                split_column(
+                    group.as_ref(),
+                    *at,
+                    slice::from_mut(&mut out),
+                    &vec![0; rows],
+                )?;
+                continue;
+            }
+            Leaf::Null => {
+                put_nulls(&mut out, rows)?;
+                continue;
+            }
+        };
+        let close = ColumnCloseResult {
+            bytes_written: chunk.compressed_size().unsigned_abs(),
+            rows_written: group.num_rows().unsigned_abs(),
+            metadata: chunk.clone(),
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        out.append_column(&file, close)
+            .map_err(|error| corrupt(&error))?;
+    }
+    out.close().map(|_| ()).map_err(|error| corrupt(&error))
 }
 
 fn split(
     writers: &mut Writers,
+    mould: &Mould,
     wanted: &[usize],
     reader: &SerializedFileReader<File>,
     index: usize,
@@ -230,8 +251,15 @@ fn split(
         .iter()
         .map(|place| rank.get(usize::from(*place)).copied().unwrap_or(NOWHERE))
         .collect();
-    for column in 0..group.num_columns() {
-        split_column(group.as_ref(), column, &mut outs, &ranked)?;
+    for leaf in &mould.leaves {
+        if let Leaf::Same(column) | Leaf::Recast(column) = leaf {
+            split_column(group.as_ref(), *column, &mut outs, &ranked)?;
+            continue;
+        }
+        for (position, out) in outs.iter_mut().enumerate() {
+            let mine = |rank: &&u16| usize::from(**rank) == position;
+            put_nulls(out, ranked.iter().filter(mine).count())?;
+        }
     }
     outs.into_iter()
         .try_for_each(|out| out.close().map(|_| ()))

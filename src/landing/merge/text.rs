@@ -2,8 +2,9 @@
 
 use super::{BLOCK, Merged, Pass, Sink, Source, Take};
 use crate::landing::disk::disk_fault;
-use crate::landing::inspect::{Header, RecordReader, Slots, Slotted, content};
+use crate::landing::inspect::{Field, Header, RecordReader, Slots, Slotted};
 use crate::run::Fault;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -14,13 +15,6 @@ fn finish(pass: &Pass, sinks: Sinks) -> Result<Vec<Option<Merged>>, Fault> {
         .into_iter()
         .map(|sink| sink.map_or(Ok(None), |sink| sink.finish(pass.disk)))
         .collect()
-}
-
-fn with_newline(mut record: Vec<u8>) -> Vec<u8> {
-    if record.last() != Some(&b'\n') {
-        record.push(b'\n');
-    }
-    record
 }
 
 /// The sink of an output, begun with `opening` when its first row comes.
@@ -38,36 +32,115 @@ fn open<'s>(
     Ok(sinks[at].as_mut().expect("just opened"))
 }
 
+/// The columns of several files as one header, each with its name as it was first written.
+struct Union {
+    names: Vec<String>,
+    /// With its line end.
+    opening: Vec<u8>,
+}
+
+impl Union {
+    fn of(pass: &Pass) -> Result<Union, Fault> {
+        let mut names: Vec<String> = Vec::new();
+        let mut known: HashSet<String> = HashSet::new();
+        let mut written: Vec<Vec<u8>> = Vec::new();
+        let mut end: Option<Vec<u8>> = None;
+        for source in pass.sources() {
+            let mut reader = RecordReader::open(&source.path)?;
+            let Some((record, fields)) = reader.next_record()? else {
+                continue;
+            };
+            let header = Header::read(record, fields, pass.slots)?;
+            for (name, field) in header.names.into_iter().zip(fields) {
+                if known.insert(name.clone()) {
+                    names.push(name);
+                    written.push(field.raw(record).to_vec());
+                }
+            }
+            end.get_or_insert_with(|| line_end(record).to_vec());
+        }
+        let mut opening = written.join(&b","[..]);
+        opening.extend(
+            end.as_deref()
+                .filter(|end| !end.is_empty())
+                .unwrap_or(b"\n"),
+        );
+        Ok(Union { names, opening })
+    }
+
+    /// Where each column is in a file with this header; `None` if just there.
+    fn places(&self, header: &Header) -> Option<Vec<Option<usize>>> {
+        if self.names == header.names {
+            return None;
+        }
+        let theirs = header.names.iter().zip(0_usize..);
+        let theirs: HashMap<&String, usize> = theirs.collect();
+        Some(
+            self.names
+                .iter()
+                .map(|name| theirs.get(name).copied())
+                .collect(),
+        )
+    }
+}
+
+/// The newline of a record, with its carriage return; empty at the end of a file without one.
+fn line_end(record: &[u8]) -> &[u8] {
+    let text = record.strip_suffix(b"\n").unwrap_or(record);
+    let text = match text.len() < record.len() {
+        true => text.strip_suffix(b"\r").unwrap_or(text),
+        false => text,
+    };
+    &record[text.len()..]
+}
+
+/// A record with its fields, as they were written, in other places; absent ones are empty.
+fn relaid(record: &[u8], fields: &[Field], places: &[Option<usize>], row: &mut Vec<u8>) {
+    row.clear();
+    for (at, place) in places.iter().enumerate() {
+        if at > 0 {
+            row.push(b',');
+        }
+        let field = place.and_then(|place| fields.get(place));
+        row.extend(field.map_or(&b""[..], |field| field.raw(record)));
+    }
+    row.extend_from_slice(line_end(record));
+}
+
 pub(super) fn merge_csv(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
     let mut sinks: Sinks = pass.range.clone().map(|_| None).collect();
-    let mut first: Option<(Header, Vec<u8>)> = None;
+    let union = Union::of(pass)?;
+    let mut row = Vec::new();
     for source in pass.sources() {
         let mut reader = RecordReader::open(&source.path)?;
         let Some((record, fields)) = reader.next_record()? else {
             continue;
         };
         let header = Header::read(record, fields, pass.slots)?;
-        let opening = with_newline(record.to_vec());
-        let (known, opening) = first.get_or_insert((header.clone(), opening));
-        if known.names != header.names {
-            return Err(content("the files to be merged have different columns"));
-        }
-        match &source.take {
-            Take::Whole(output) => {
-                let Some(at) = pass.here(Some(*output)) else {
-                    continue;
-                };
-                let sink = open(pass, &mut sinks, at, opening)?;
-                copy_rest(reader, source, sink)?;
+        let places = union.places(&header);
+        if let (Take::Whole(output), None) = (&source.take, &places) {
+            if let Some(at) = pass.here(Some(*output)) {
+                copy_rest(reader, source, open(pass, &mut sinks, at, &union.opening)?)?;
             }
-            Take::Routed(route) => {
-                while let Some((record, fields)) = reader.next_record()? {
-                    let property = header.datum(Slots::PROPERTY, record, fields);
-                    let day = header.datum(Slots::DATE, record, fields);
-                    let Some(at) = pass.here(route(&property, &day)) else {
-                        continue;
-                    };
-                    put_row(open(pass, &mut sinks, at, opening)?, record)?;
+            continue;
+        }
+        while let Some((record, fields)) = reader.next_record()? {
+            let output = match &source.take {
+                Take::Whole(output) => Some(*output),
+                Take::Routed(route) => route(
+                    &header.datum(Slots::PROPERTY, record, fields),
+                    &header.datum(Slots::DATE, record, fields),
+                ),
+            };
+            let Some(at) = pass.here(output) else {
+                continue;
+            };
+            let sink = open(pass, &mut sinks, at, &union.opening)?;
+            match &places {
+                None => put_row(sink, record)?,
+                Some(places) => {
+                    relaid(record, fields, places, &mut row);
+                    put_row(sink, &row)?;
                 }
             }
         }

@@ -22,13 +22,17 @@ fn power_cut(at: usize) -> (Witness, Arc<AtomicUsize>) {
     (witness, taken)
 }
 
-fn with_witness(world: &World, witness: Witness) -> Landing {
+pub(super) fn with_witness(world: &World, witness: Witness) -> Landing {
     let disk = Disk::witnessed(world.root().to_owned(), witness);
     Landing::with_disk(settings(world.root()), disk).expect("landing")
 }
 
 /// Publishes a first state and fetches what a second run would publish.
-async fn prepared(format: Format, partition: Partition, days: Window) -> (World, PublishOrder) {
+pub(super) async fn prepared(
+    format: Format,
+    partition: Partition,
+    days: Window,
+) -> (World, PublishOrder) {
     let world = World::new(format, partition).await;
     world.land(1, &IDS, days, &grid(&IDS, days, "old")).await;
     let parts = vec![

@@ -1,11 +1,19 @@
+mod age;
 mod crash;
+mod damage;
 mod download;
 mod formats;
+mod lies;
+mod order;
 mod partitions;
+mod prune;
 mod quality;
+mod restated;
+mod retyped;
 mod rows;
 mod server;
 mod tamper;
+mod union;
 
 use super::disk::Disk;
 use super::*;
@@ -31,6 +39,12 @@ pub fn columns() -> Columns {
     }
 }
 
+/// Runs are delivered in the order of their numbers, all of them before they are published.
+pub fn delivered_at(run: u32) -> DateTime<Utc> {
+    let first: DateTime<Utc> = "2026-11-30T00:00:00Z".parse().expect("moment");
+    first + chrono::TimeDelta::minutes(run.into())
+}
+
 pub fn no_checks() -> Checks {
     Checks {
         min_property_coverage: None,
@@ -51,6 +65,7 @@ pub struct World {
     pub format: Format,
     pub partition: Partition,
     pub checks: Checks,
+    pub accepted_by: Option<String>,
 }
 
 pub fn settings(root: &Path) -> Settings {
@@ -73,6 +88,7 @@ impl World {
             format,
             partition,
             checks: no_checks(),
+            accepted_by: None,
         }
     }
 
@@ -107,6 +123,7 @@ impl World {
             terms: Terms {
                 properties: properties.to_vec(),
                 window: days,
+                partition: self.partition,
                 columns: columns(),
                 checks: self.checks.clone(),
             },
@@ -132,6 +149,7 @@ impl World {
             properties: properties.to_vec(),
             window: days,
             artifact,
+            delivered_at: delivered_at(run),
         })
     }
 
@@ -164,9 +182,12 @@ impl World {
             partition: self.partition,
             window: days,
             properties: properties.to_vec(),
+            whole: false,
             columns: columns(),
             checks: self.checks.clone(),
+            accepted_by: self.accepted_by.clone(),
             parts,
+            earlier: Vec::new(),
             at: "2026-12-01T00:00:00Z".parse().expect("moment"),
         }
     }

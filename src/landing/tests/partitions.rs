@@ -170,13 +170,45 @@ async fn without_a_property_column_a_subset_needs_the_whole_partition() {
         fault.message.contains("export the whole partition anew"),
         "{fault}"
     );
+    assert!(fault.message.starts_with(NOT_APART), "{fault}");
     assert_eq!(world.manifest("date=2026-11-22").file.rows, 9);
 
+    // A run for all that the schedule asks for takes the place of what it does not ask for any more.
+    let five = &IDS[..5];
     let part = world
-        .deliver_bytes(3, 1, &IDS, day, body(4))
+        .deliver_bytes(4, 1, five, day, body(7))
         .await
         .expect("delivered");
-    world.publish(3, &IDS, day, vec![part]).await;
+    let mut order = world.order(4, five, day, vec![part]);
+    order.whole = true;
+    let published = world.landing.publish(order.clone()).await.expect("landed");
+    assert_eq!(published.verdict, Verdict::Landed);
+    assert_eq!(published.lost, [span(6, "2026-11-22", "2026-11-22")]);
+    assert_eq!(world.manifest("date=2026-11-22").file.rows, 7);
+
+    // Where a part of such a run failed, the file stays as it is.
+    let part = world
+        .deliver_bytes(5, 1, &IDS[..4], day, body(2))
+        .await
+        .expect("delivered");
+    order.run = world.run(5);
+    order.parts = vec![part];
+    let published = world.landing.publish(order).await.expect("kept");
+    assert_eq!(published.verdict, Verdict::Incomplete);
+    assert!(
+        published
+            .reason
+            .expect("a reason")
+            .contains("keeps its earlier file")
+    );
+    assert_eq!((published.missing.len(), published.landed.len()), (0, 5));
+    assert_eq!(world.manifest("date=2026-11-22").file.rows, 7);
+
+    let part = world
+        .deliver_bytes(6, 1, &IDS, day, body(4))
+        .await
+        .expect("delivered");
+    world.publish(6, &IDS, day, vec![part]).await;
     assert_eq!(world.manifest("date=2026-11-22").file.rows, 4);
 }
 
@@ -306,27 +338,6 @@ async fn nothing_delivered_is_nothing_published() {
 }
 
 #[tokio::test]
-async fn csv_parts_with_other_columns_are_refused_by_name() {
-    let world = World::new(Format::Csv, Partition::Window).await;
-    let days = window("2026-11-21", "2026-11-21");
-    let one = world
-        .deliver_bytes(1, 1, &[1], days, b"id,a\n1,1\n".to_vec())
-        .await
-        .expect("one");
-    let two = world
-        .deliver_bytes(1, 2, &[2], days, b"id,b\n2,1\n".to_vec())
-        .await
-        .expect("two");
-    let fault = world
-        .landing
-        .publish(world.order(1, &[1, 2], days, vec![one, two]))
-        .await
-        .expect_err("differ");
-    assert_eq!(fault.class, FaultClass::Content);
-    assert!(fault.message.contains("added b; removed a"), "{fault}");
-}
-
-#[tokio::test]
 async fn merged_text_has_one_header_and_whole_lines() {
     let world = World::new(Format::Csv, Partition::Window).await;
     let days = window("2026-11-21", "2026-11-21");
@@ -377,4 +388,18 @@ async fn a_changed_format_replaces_the_file_of_the_old_one() {
         world.visible(),
         ["data/owned/date=2026-11-22/owned.parquet"]
     );
+}
+
+#[tokio::test]
+async fn a_changed_key_lands_no_day_twice() {
+    let mut world = World::new(Format::Csv, Partition::Date).await;
+    let day = window("2026-11-22", "2026-11-22");
+    world.land(1, &IDS, day, &grid(&IDS, day, "a")).await;
+    world.partition = Partition::Month;
+    let part = world.deliver(2, 1, &IDS, day, &grid(&IDS, day, "b")).await;
+    let order = world.order(2, &IDS, day, vec![part]);
+    let fault = world.landing.publish(order).await.expect_err("another key");
+    assert_eq!(fault.class, FaultClass::Check);
+    assert!(fault.message.contains("date=2026-11-22"), "{fault}");
+    assert_eq!(world.visible(), ["data/owned/date=2026-11-22/owned.csv"]);
 }

@@ -14,6 +14,7 @@ fn storm(seed: u64) -> Weather {
         create_lost: some(40),
         create_refused: some(30),
         create_unsent: some(30),
+        create_twice: 0,
         callback_lost: some(100),
         callback_twice: some(50),
         job_fails: some(30),
@@ -31,6 +32,7 @@ fn weathered(seed: u64) -> World {
         schedule("often", "*/30 * * * *", 5),
         schedule("daily", "30 12 * * *", 9),
         schedule("dense", "*/7 13 * * *", 12),
+        schedule("lone", "*/40 * * * *", 1),
     ];
     let mut world = World::new(seed, storm(seed), schedules);
     world.run_until(start() + TimeDelta::hours(4));

@@ -3,8 +3,13 @@
 mod backfill;
 mod callbacks;
 mod cells;
+mod clocks;
 mod kept;
 mod laws;
+mod lists;
+mod many;
+mod reconcile;
 mod rules;
+mod silence;
 mod vendor;
 mod world;

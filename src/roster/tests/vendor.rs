@@ -4,11 +4,14 @@ use super::world::{Coming, Job, World};
 use crate::roster::{Effect, Listed, Report};
 use crate::run::{
     Artifact, AttemptId, CellSpan, CreateFailure, Fault, FaultClass, JobSeen, JobStatus, Published,
-    Run, Verdict,
+    Run, RunId, Verdict,
 };
 use crate::schedule::{Format, Report as Kind, Window};
 use chrono::TimeDelta;
 use std::time::Duration;
+
+/// Older jobs are beyond every deadline: nobody asks for them, and a year has many.
+const REMEMBERED: TimeDelta = TimeDelta::hours(12);
 
 impl World {
     pub(super) fn perform(&mut self, effect: Effect) {
@@ -86,12 +89,24 @@ impl World {
                     }),
                 );
             }
+            Effect::RecallRuns { runs } => {
+                let known = |id: &RunId| {
+                    let known = self.kept.runs.contains_key(id);
+                    known.then(|| Box::new(self.kept.whole(id)))
+                };
+                let runs = runs.into_iter().map(|id| {
+                    let run = known(&id);
+                    (id, run)
+                });
+                let runs = Some(runs.collect());
+                self.later(0, Coming::Report(Report::Recalled { runs }));
+            }
             Effect::AskProperties { run, .. } => {
                 self.later(
                     1,
                     Coming::Report(Report::Asked {
                         run,
-                        outcome: Ok(vec![3, 1, 2]),
+                        outcome: Ok(self.listing.clone()),
                     }),
                 );
             }
@@ -141,14 +156,20 @@ impl World {
         let fails = self.dice.chance(weather.job_fails);
         let vanished = self.dice.chance(weather.job_vanishes);
         let ends_at = self.now + TimeDelta::seconds(lasts);
-        self.jobs.push(Job {
+        let job = Job {
             seen: seen.clone(),
             attempt: attempt.clone(),
             ends_at,
             listed_from: self.now + TimeDelta::seconds(lag),
             fails,
             vanished,
-        });
+        };
+        if weather.create_twice > 0 && self.dice.chance(weather.create_twice) {
+            let mut second = job.clone();
+            second.seen.job_id.push_str("-second");
+            self.jobs.push(second);
+        }
+        self.jobs.push(job);
         if !self.dice.chance(weather.callback_lost) {
             self.later(lasts, Coming::Callback(attempt.clone()));
             if self.dice.chance(weather.callback_twice) {
@@ -171,7 +192,8 @@ impl World {
 
     fn seen(&mut self) -> Vec<(JobSeen, AttemptId)> {
         let now = self.now;
-        for job in &mut self.jobs {
+        let recent = |job: &&mut Job| job.seen.created_at.is_none_or(|at| now - at < REMEMBERED);
+        for job in self.jobs.iter_mut().rev().take_while(recent) {
             if job.seen.status == JobStatus::Submitted && job.ends_at <= now {
                 job.seen.status = if job.fails {
                     JobStatus::Failed
@@ -183,6 +205,7 @@ impl World {
         self.jobs
             .iter()
             .rev()
+            .take_while(|job| job.seen.created_at.is_none_or(|at| now - at < REMEMBERED))
             .filter(|job| job.listed_from <= now && !job.vanished)
             .map(|job| (job.seen.clone(), job.attempt.clone()))
             .collect()
@@ -212,7 +235,11 @@ impl World {
             .into_iter()
             .map(|(job, attempt)| (job, Some(attempt)))
             .collect();
-        Listed { jobs, whole: true }
+        Listed {
+            jobs,
+            whole: true,
+            ..Listed::default()
+        }
     }
 
     fn publish(&mut self, run: Run) {
@@ -221,6 +248,11 @@ impl World {
             Err(Fault::new(
                 FaultClass::Content,
                 "no date column to split by",
+            ))
+        } else if self.no_property_column && !run.whole {
+            Err(Fault::new(
+                FaultClass::Content,
+                "rows cannot be told apart: others' are there",
             ))
         } else if self.dice.chance(self.weather.publish_breaks) {
             Err(Fault::new(FaultClass::Disk, "no space"))
@@ -257,6 +289,8 @@ impl World {
                 landed: cells(true),
                 empty: Vec::new(),
                 missing: cells(false),
+                lost: Vec::new(),
+                told: Vec::new(),
             }))
         };
         self.later(

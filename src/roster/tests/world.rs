@@ -41,6 +41,8 @@ pub struct Weather {
     pub create_lost: u64,
     pub create_refused: u64,
     pub create_unsent: u64,
+    /// One create makes two jobs.
+    pub create_twice: u64,
     pub callback_lost: u64,
     pub callback_twice: u64,
     pub job_fails: u64,
@@ -62,6 +64,12 @@ pub struct Job {
     pub vanished: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logging {
+    On,
+    Off,
+}
+
 /// What will happen, and when.
 pub(super) enum Coming {
     Report(Report),
@@ -80,6 +88,10 @@ pub struct World {
     pub authorised: BTreeMap<String, u32>,
     pub published: BTreeMap<RunId, u32>,
     pub log: Vec<String>,
+    /// Keep the log; its words cost more than all the rest.
+    pub logging: Logging,
+    /// Events by name: which paths were taken.
+    pub happened: BTreeMap<String, u32>,
     pub schedules: Vec<Schedule>,
     pub(super) coming: BTreeMap<(DateTime<Utc>, u64), Coming>,
     pub(super) order: u64,
@@ -91,6 +103,9 @@ pub struct World {
     pub landed_again: usize,
     /// The vendor's files cannot be split by day.
     pub no_date_column: bool,
+    pub no_property_column: bool,
+    /// The properties that the vendor lists when it is asked.
+    pub listing: Vec<i64>,
 }
 
 pub fn start() -> DateTime<Utc> {
@@ -187,6 +202,8 @@ impl World {
             authorised: BTreeMap::new(),
             published: BTreeMap::new(),
             log: Vec::new(),
+            logging: Logging::On,
+            happened: BTreeMap::new(),
             schedules,
             coming: BTreeMap::new(),
             order: 0,
@@ -196,6 +213,8 @@ impl World {
             lists: 0,
             landed_again: 0,
             no_date_column: false,
+            no_property_column: false,
+            listing: vec![3, 1, 2],
         };
         world.carry_out(turn);
         world
@@ -203,7 +222,7 @@ impl World {
 
     /// Lets the world go on until `end`, crashing now and then if the weather says so.
     pub fn run_until(&mut self, end: DateTime<Utc>) {
-        for _ in 0..200_000 {
+        for _ in 0..2_000_000 {
             let due = self.roster.poll_deadline().map(|(at, _)| at.max(self.now));
             let next = self.coming.first_key_value().map(|((at, _), _)| *at);
             let Some(at) = due.into_iter().chain(next).min().filter(|at| *at <= end) else {
@@ -288,6 +307,8 @@ impl World {
                 })
                 .collect(),
             excluded: self.kept.excluded.clone(),
+            doubt: self.kept.doubt(),
+            ..Loaded::default()
         };
         let (roster, turn) = Roster::load(
             self.limits.clone(),
@@ -299,12 +320,25 @@ impl World {
         self.carry_out(turn);
     }
 
+    /// Carries out a turn that a test has asked for itself.
+    pub fn take(&mut self, turn: Turn) {
+        self.carry_out(turn);
+    }
+
     fn carry_out(&mut self, turn: Turn) {
         for entry in &turn.entries {
             if entry.body["event"] == "submit_started" {
                 let run = entry.run.as_deref().unwrap_or_default();
                 let attempt = format!("{run}.p{}.a{}", entry.body["part"], entry.body["attempt"]);
                 *self.authorised.entry(attempt).or_default() += 1;
+            }
+            let name = entry.body["event"].as_str().unwrap_or_default();
+            match self.happened.get_mut(name) {
+                Some(count) => *count += 1,
+                None => drop(self.happened.insert(name.to_owned(), 1)),
+            }
+            if self.logging == Logging::Off {
+                continue;
             }
             self.log.push(format!(
                 "{} {} {}",

@@ -3,14 +3,17 @@
 use super::super::{
     Artifact, AttemptState, Fault, FaultClass, PartNumber, PartState, Run, RunState,
 };
-use super::{Ignored, Touched, after, close_if_done, current, ending, submit};
-use chrono::{DateTime, Utc};
+use super::{Ignored, Patience, Touched, after, close_if_done, current, ending, submit};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
 /// The first repetition comes soon: most breaks are gone at once.
 const FIRST_AGAIN: Duration = Duration::from_secs(1);
-/// Downloads whose content is wrong before a new job is worth its price.
-const CONTENT_TRIES: u32 = 2;
+/// So long the vendor keeps a result. Until then a break costs another download; it is bounded by the
+/// run's deadline, too.
+const RESULT_LIFE: TimeDelta = TimeDelta::days(7);
+/// Fresh addresses that answered "gone", with all other breaks, before the result counts as lost.
+const GONE_TRIES: u32 = 10;
 
 pub(super) fn fetched(
     run: &mut Run,
@@ -45,14 +48,17 @@ pub(super) fn broken(
     if run.state != RunState::Running {
         return Err(Ignored::Ended);
     }
-    let retry = run.terms.retry;
-    let (part, _) = current(run, number, attempt)?;
+    let patience = Patience::of(run, number);
+    let retry = patience.retry;
+    let (part, index) = current(run, number, attempt)?;
     let PartState::Fetching { broken, .. } = part.state else {
         return Err(Ignored::Known);
     };
+    let had = part.attempts[index].ended_at.unwrap_or(now);
+    let was_wrong = matches!(&part.fault, Some(before) if before.class == FaultClass::Content);
     let pause = |tries: u32| match tries {
         0 | 1 => FIRST_AGAIN.min(retry.first),
-        more => submit::backoff(retry, more - 1),
+        more => patience.rest(more - 1),
     };
     let wish = fault.retry_after;
     part.fault = Some(fault.clone());
@@ -62,7 +68,11 @@ pub(super) fn broken(
         | FaultClass::Throttled
         | FaultClass::Credential
         | FaultClass::Disk => {
-            let rest = wish.unwrap_or(retry.first);
+            let usual = match fault.class {
+                FaultClass::Disk => ending::DISK_REST,
+                _ => retry.first,
+            };
+            let rest = wish.unwrap_or(usual);
             part.state = PartState::Fetching {
                 broken,
                 not_before: after(now, rest),
@@ -73,12 +83,14 @@ pub(super) fn broken(
             ending::abandon(part, AttemptState::Failed, Some(fault.clone()), now);
         }
         class => {
-            let most = match class {
-                FaultClass::Content => CONTENT_TRIES,
-                _ => retry.attempts.max(CONTENT_TRIES),
-            };
             let broken = broken + 1;
-            if broken < most {
+            let hopeless = match class {
+                // The same wrong bytes twice: a new job is worth its price.
+                FaultClass::Content => was_wrong,
+                FaultClass::Gone => broken >= GONE_TRIES,
+                _ => false,
+            };
+            if !hopeless && now - had < RESULT_LIFE {
                 let rest = wish.unwrap_or_else(|| pause(broken));
                 part.state = PartState::Fetching {
                     broken,
@@ -89,7 +101,7 @@ pub(super) fn broken(
                     part,
                     AttemptState::Failed,
                     fault.clone(),
-                    retry,
+                    patience,
                     Duration::ZERO,
                     now,
                 );

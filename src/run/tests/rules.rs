@@ -230,3 +230,95 @@ fn ids_print_and_parse_and_nothing_else_parses() {
         assert!(wrong.parse::<AttemptId>().is_err(), "{wrong}");
     }
 }
+
+fn succeeded(run: &mut Run, part: u32, id: u8) {
+    accepted(run, part, id);
+    let event = Event::JobChecked {
+        part,
+        attempt: 1,
+        job: job(id, JobStatus::Succeeded),
+        by: LearnedBy::Poll,
+        asked_at: start(),
+    };
+    step(run, &event, start()).expect("succeeded");
+}
+
+fn broken(run: &mut Run, class: FaultClass, now: chrono::DateTime<chrono::Utc>) -> String {
+    let event = Event::FetchBroken {
+        part: 1,
+        attempt: 1,
+        fault: Fault::new(class, "broke"),
+    };
+    step(run, &event, now).expect("broken");
+    run.parts[&1].state.as_str().to_owned()
+}
+
+#[test]
+fn a_break_costs_another_download_and_no_job_while_the_result_is_kept() {
+    let mut run = planned();
+    succeeded(&mut run, 1, 1);
+    for again in 0..50 {
+        let now = start() + TimeDelta::minutes(again);
+        assert_eq!(broken(&mut run, FaultClass::Transfer, now), "fetching");
+    }
+    let late = start() + TimeDelta::days(7);
+    assert_eq!(broken(&mut run, FaultClass::Transfer, late), "resting");
+}
+
+#[test]
+fn a_result_gone_for_good_or_wrong_twice_costs_a_job() {
+    let mut run = planned();
+    succeeded(&mut run, 1, 1);
+    for _ in 1..10 {
+        assert_eq!(broken(&mut run, FaultClass::Gone, start()), "fetching");
+    }
+    assert_eq!(broken(&mut run, FaultClass::Gone, start()), "resting");
+
+    let mut run = planned();
+    succeeded(&mut run, 1, 1);
+    assert_eq!(broken(&mut run, FaultClass::Content, start()), "fetching");
+    assert_eq!(broken(&mut run, FaultClass::Transfer, start()), "fetching");
+    assert_eq!(broken(&mut run, FaultClass::Content, start()), "fetching");
+    assert_eq!(broken(&mut run, FaultClass::Content, start()), "resting");
+}
+
+#[test]
+fn a_publish_is_not_repeated_on_bytes_that_were_found_wrong() {
+    for (class, state) in [
+        (FaultClass::Content, RunState::Failed),
+        (FaultClass::Check, RunState::Failed),
+        (FaultClass::Disk, RunState::Publishing),
+    ] {
+        let mut run = planned();
+        run.state = RunState::Publishing;
+        let fault = Fault::new(class, "no");
+        step(&mut run, &Event::PublishBroken { fault }, start()).expect("broken");
+        assert_eq!(run.state, state, "{class:?}");
+    }
+}
+
+#[test]
+fn a_widened_run_asks_for_all_and_knows_what_its_old_parts_asked_for() {
+    let mut run = planned();
+    run.state = RunState::Publishing;
+    let properties = std::sync::Arc::new(vec![0, 1, 2, 3]);
+    let event = Event::Widened {
+        properties: std::sync::Arc::clone(&properties),
+        roster: "all".into(),
+        parts: vec![Part::planned(3, 0, 4, run.window)],
+        because: Fault::new(FaultClass::Content, "rows cannot be told apart"),
+    };
+    step(&mut run, &event, start()).expect("widened");
+    assert!(run.whole);
+    assert_eq!((run.state, run.property_count), (RunState::Running, 4));
+    assert_eq!(run.parts[&1].properties(&run.properties), [1, 2]);
+    assert_eq!(
+        run.live_parts().map(|part| part.number).collect::<Vec<_>>(),
+        [3]
+    );
+    assert_eq!(
+        step(&mut run, &event, start()),
+        Err(Ignored::Known),
+        "only once"
+    );
+}

@@ -181,7 +181,12 @@ impl Stage {
 
     /// The binary, with nothing of this process's surroundings but what any process has.
     pub fn binary(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aptiqd"));
+        self.binary_of(env!("CARGO_BIN_EXE_aptiqd"))
+    }
+
+    /// Another program in the same surroundings.
+    pub fn binary_of(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().current_dir(self.folder.path());
         for name in ["PATH", "HOME", "TMPDIR"] {
             if let Some(value) = std::env::var_os(name) {
@@ -222,18 +227,26 @@ impl Stage {
     }
 
     #[track_caller]
-    pub fn start_with(&self, mut command: Command) {
+    pub fn start_with(&self, command: Command) {
+        let (process, ready) = self.launch(command);
+        assert!(ready, "the daemon ended at its start\n{}", self.log());
+        *self.daemon() = Some(process);
+    }
+
+    /// A daemon, and whether it became ready; if not, it has ended.
+    #[track_caller]
+    pub fn launch(&self, mut command: Command) -> (Process, bool) {
         let socket = self.path("notify.sock");
         let _ = fs::remove_file(&socket);
         let notices = UnixDatagram::bind(&socket).expect("a socket");
         command.env("NOTIFY_SOCKET", &socket);
         let mut process = Process::spawn(command);
-        self.await_ready(&notices, &mut process);
-        *self.daemon() = Some(process);
+        let ready = self.await_ready(&notices, &mut process);
+        (process, ready)
     }
 
     #[track_caller]
-    fn await_ready(&self, notices: &UnixDatagram, process: &mut Process) {
+    fn await_ready(&self, notices: &UnixDatagram, process: &mut Process) -> bool {
         notices
             .set_read_timeout(Some(Duration::from_millis(250)))
             .expect("a time limit");
@@ -243,10 +256,10 @@ impl Stage {
             if let Ok(bytes) = notices.recv(&mut notice)
                 && String::from_utf8_lossy(&notice[..bytes]).contains("READY=1")
             {
-                return;
+                return true;
             }
-            if let Some(status) = process.wait(Duration::ZERO) {
-                panic!("the daemon ended at its start, {status}\n{}", self.log());
+            if process.wait(Duration::ZERO).is_some() {
+                return false;
             }
             assert!(begun.elapsed() < PATIENCE, "never ready\n{}", self.log());
         }
@@ -266,6 +279,13 @@ impl Stage {
         status.code()
     }
 
+    /// A signal that does not end it.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        let process = self.daemon();
+        process.as_ref().expect("the daemon runs").signal(signal);
+    }
+
     #[track_caller]
     pub fn stop(&self) {
         assert_eq!(self.end(Signal::TERM), Some(0), "{}", self.log());
@@ -273,6 +293,15 @@ impl Stage {
 
     pub fn kill(&self) {
         assert_eq!(self.end(Signal::KILL), None);
+    }
+
+    /// The exit code of a daemon that ends without being told to; `None`: by a signal.
+    #[track_caller]
+    pub fn ended_by_itself(&self) -> Option<i32> {
+        let mut process = self.daemon().take().expect("the daemon runs");
+        let status = process.wait(PATIENCE);
+        let status = status.unwrap_or_else(|| panic!("it goes on\n{}", self.log()));
+        status.code()
     }
 
     pub fn log(&self) -> String {

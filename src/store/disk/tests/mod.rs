@@ -2,9 +2,11 @@
 
 mod corruption;
 mod crash;
+mod damage;
 mod faults;
 mod journal;
 mod model;
+mod order;
 mod snapshots;
 
 use super::*;
