@@ -7,6 +7,7 @@
 mod backfill;
 mod callbacks;
 mod catch_up;
+mod cell_map;
 mod cells;
 mod clock;
 mod commands;
@@ -44,6 +45,7 @@ mod tests;
 mod turn;
 
 pub use backfill::{Backfill, Order};
+pub use cell_map::{CellMap, CellRow};
 pub use cells::Coverage;
 pub use doubt::{Cause, Doubt};
 pub use exclusions::{Exclusion, PropertyNow};

@@ -1,6 +1,6 @@
 //! What goes into a turn and what comes out of it.
 
-use super::{Backfill, CallbacksNow, Cause, Coverage, Exclusion, Mark, PropertyNow};
+use super::{Backfill, CallbacksNow, Cause, CellMap, Coverage, Exclusion, Mark, PropertyNow};
 use crate::coverage::{CellState, Line};
 use crate::run::{
     Artifact, AttemptId, CreateFailure, Fault, JobSeen, Part, Published, PublishedFile, Retrial,
@@ -129,6 +129,11 @@ pub enum Command {
         schedule: Name,
         window: Option<Window>,
     },
+    /// Every cell of a schedule, within `window` or since it began.
+    CellMap {
+        schedule: Name,
+        window: Option<Window>,
+    },
     Backfill {
         wanted: Backfill,
         by: String,
@@ -172,6 +177,7 @@ pub enum Answer {
     Declared(Declared),
     Snapshot(Box<Snapshot>),
     Coverage(Box<Coverage>),
+    CellMap(Box<CellMap>),
     /// The runs made, newest days first, and the cells that are left for another backfill.
     Backfill {
         runs: Vec<Run>,

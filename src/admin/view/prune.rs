@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// One run's raw files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PrunedRun {
     /// Below the landing folder.
     pub path: String,
@@ -17,12 +18,14 @@ pub struct PrunedRun {
 
 /// Old enough, but still needed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct KeptRun {
     pub path: String,
     pub reason: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pruned {
     pub schema: String,
     pub dry_run: bool,

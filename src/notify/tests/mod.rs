@@ -8,7 +8,7 @@ use super::heard::{Fact, Heard};
 use super::memory::{Memory, Pending};
 use super::route::{Channel, Channels};
 use super::seen::{Health, Seen};
-use crate::roster::{Ended, Landed, Mark, ScheduleNow, Snapshot};
+use crate::roster::{CallbacksNow, Ended, Landed, Mark, ScheduleNow, Snapshot};
 use crate::run::{Run, RunId, RunState, Trigger};
 use crate::schedule::tests::schedule;
 use crate::schedule::{Schedule, Window};
@@ -61,6 +61,9 @@ impl World {
                 last_list_at: None,
                 hold: None,
                 second_jobs: 0,
+                landing_hold: None,
+                callbacks: CallbacksNow::default(),
+                doubt: None,
             },
             health: self.health.clone(),
         }
