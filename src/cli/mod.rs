@@ -26,6 +26,7 @@ mod sandbox;
 mod schema;
 mod show;
 mod signals;
+mod sql;
 mod status;
 mod trigger;
 mod verify;
@@ -93,6 +94,7 @@ enum Verb {
     Properties(properties::Args),
     Why(why::Args),
     Verify(verify::Args),
+    Sql(sql::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -204,6 +206,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Resume(args) => asker()?.block_on(resume::perform(args, context)),
         Verb::Reload(args) => asker()?.block_on(reload::perform(args, context)),
         Verb::Verify(args) => verify::perform(&args, context),
+        Verb::Sql(args) => sql::perform(&args, context),
         Verb::Schema(args) => schema::perform(&args, context),
         Verb::Completions(args) => completions::perform(args, context),
         Verb::Man(args) => man::perform(args, context),

@@ -91,7 +91,11 @@ fn schedules(context: &Context) -> Result<Vec<Schedule>, Failure> {
     Ok(checked.schedules)
 }
 
-fn chosen(schedules: Vec<Schedule>, name: Option<&str>) -> Result<Vec<Schedule>, Failure> {
+/// The one that is named, else all that are enabled.
+pub(super) fn chosen(
+    schedules: Vec<Schedule>,
+    name: Option<&str>,
+) -> Result<Vec<Schedule>, Failure> {
     let Some(name) = name else {
         let enabled = schedules.into_iter().filter(|schedule| schedule.enabled);
         return Ok(enabled.collect());
