@@ -5,7 +5,8 @@ use super::view::{
     TriggerRequest, Triggered,
 };
 use super::{
-    Access, Completeness, Daemon, Intent, Peer, Refusal, RunFilter, access, complete, events, page,
+    Access, Completeness, Daemon, Intent, Operations, Peer, Refusal, RunFilter, access, complete,
+    events, operations, page,
 };
 use crate::run::RunId;
 use crate::schedule::{Name, Window};
@@ -34,7 +35,7 @@ const RUNS_MAX: usize = 1000;
 const REASON_MAX: usize = 500;
 
 /// All routes of the admin side over `daemon`; `stop` ends the event streams.
-pub fn router<D: Daemon + Completeness>(
+pub fn router<D: Daemon + Completeness + Operations>(
     daemon: Arc<D>,
     access: Access,
     stop: CancellationToken,
@@ -56,7 +57,7 @@ pub fn router<D: Daemon + Completeness>(
         .route("/api/v1/runs/{run}/cancel", post(cancel::<D>))
         .route("/api/v1/runs/{run}/retry", post(retry::<D>))
         .route("/api/v1/events", get(events::events::<D>));
-    complete::with_routes(router)
+    operations::with_routes(complete::with_routes(router))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_MAX))

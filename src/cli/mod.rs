@@ -1,17 +1,20 @@
 //! The command line: argv → verb → exit code. One file a verb.
 
 mod backfill;
+mod callback;
 mod cancel;
 mod check;
 mod completions;
 mod console;
 mod coverage;
 mod demo;
+mod doctor;
 mod events;
 mod exit;
 mod freshness;
 mod init;
 mod man;
+mod nagios;
 mod pause;
 mod places;
 mod plan;
@@ -28,6 +31,8 @@ mod show;
 mod signals;
 mod sql;
 mod status;
+mod suggest;
+mod token;
 mod trigger;
 mod verify;
 mod wait;
@@ -93,11 +98,33 @@ enum Verb {
     Freshness(freshness::Args),
     Properties(properties::Args),
     Why(why::Args),
+    Doctor(doctor::Args),
+    Callback(callback::Args),
+    Token(token::Args),
     Verify(verify::Args),
     Sql(sql::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
+}
+
+impl Verb {
+    /// The schedule or run that the daemon is asked about.
+    fn subject(&self) -> Option<&str> {
+        match self {
+            Verb::Show(args) => Some(&args.run),
+            Verb::Cancel(args) => Some(&args.run),
+            Verb::Retry(args) => Some(&args.run),
+            Verb::Trigger(args) => Some(&args.schedule),
+            Verb::Backfill(args) => Some(&args.schedule),
+            Verb::Coverage(args) => Some(&args.schedule),
+            Verb::Pause(args) => Some(&args.schedule),
+            Verb::Resume(args) => Some(&args.schedule),
+            Verb::Runs(args) => args.schedule.as_deref(),
+            Verb::Events(args) => args.run.as_deref().or(args.schedule.as_deref()),
+            _ => None,
+        }
+    }
 }
 
 /// Examples stand before the usage: they are what most readers of a help text want.
@@ -138,7 +165,9 @@ pub fn main() -> ExitCode {
         console: Console::new(reader),
         config: cli.config,
     };
-    match perform(cli.verb, &context) {
+    let typed = cli.verb.subject().map(str::to_owned);
+    let outcome = perform(cli.verb, &context);
+    match outcome.map_err(|failure| suggested(failure, typed.as_deref(), &context)) {
         Ok(_) if context.console.lost_output() => {
             let failure = Failure::new(
                 Code::Failed,
@@ -153,6 +182,16 @@ pub fn main() -> ExitCode {
             context.console.fail(&failure);
             failure.exit().into()
         }
+    }
+}
+
+/// With the nearest known name, where one is not known.
+fn suggested(failure: Failure, typed: Option<&str>, context: &Context) -> Failure {
+    match (failure.error.code, typed, asker()) {
+        (Code::UnknownSchedule | Code::UnknownRun, Some(typed), Ok(runtime)) => {
+            runtime.block_on(suggest::nearest_known(failure, typed, context))
+        }
+        _ => failure,
     }
 }
 
@@ -200,6 +239,9 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Freshness(args) => asker()?.block_on(freshness::perform(args, context)),
         Verb::Properties(args) => asker()?.block_on(properties::perform(args, context)),
         Verb::Why(args) => asker()?.block_on(why::perform(args, context)),
+        Verb::Doctor(args) => asker()?.block_on(doctor::perform(args, context)),
+        Verb::Callback(args) => asker()?.block_on(callback::perform(args, context)),
+        Verb::Token(args) => asker()?.block_on(token::perform(args, context)),
         Verb::Cancel(args) => asker()?.block_on(cancel::perform(args, context)),
         Verb::Retry(args) => asker()?.block_on(retry::perform(args, context)),
         Verb::Pause(args) => asker()?.block_on(pause::perform(args, context)),

@@ -1,9 +1,9 @@
 //! `plan`: the coming fires, from the configuration alone.
 
-use super::Context;
 use super::console::Console;
 use super::exit::{Exit, Failure, Outcome};
 use super::render::{Rows, age, amount, counted, days};
+use super::{Context, suggest};
 use crate::admin::view::{Code, Fire, Plan};
 use crate::roster::plan::{PlannedFire, fires, local_days};
 use crate::schedule::Schedule;
@@ -106,7 +106,9 @@ pub(super) fn chosen(
         Some(schedule) => Ok(vec![schedule]),
         None => {
             let message = format!("there is no schedule `{name}`");
-            let help = format!("there are: {}", names.join(", "));
+            let near = suggest::nearest(name, names.iter().map(String::as_str));
+            let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+            let help = format!("{near}there are: {}", names.join(", "));
             Err(Failure::new(Code::UnknownSchedule, message, help))
         }
     }

@@ -11,7 +11,7 @@ use crate::admin::view::{ActRequest, Acted};
   aptiqd retry owned-daily.20261122T183000Z --dry-run")]
 pub struct Args {
     /// The run's id, as `runs` lists it
-    run: String,
+    pub(super) run: String,
     /// Stay until it has ended, and exit as it did
     #[arg(long)]
     wait: bool,

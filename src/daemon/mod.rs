@@ -10,6 +10,7 @@
 
 mod admin;
 mod callbacks;
+mod diagnosis;
 mod listeners;
 mod reload;
 
@@ -76,6 +77,7 @@ pub struct Parts<S> {
     pub api: Client,
     pub landing: Landing,
     pub callbacks: Arc<Counters>,
+    pub keys: Arc<CallbackKeys>,
     pub reloader: Reloader,
     pub started_at: DateTime<Utc>,
     /// Where callbacks are listened for.
@@ -91,6 +93,7 @@ impl<S> Clone for Parts<S> {
             api: self.api.clone(),
             landing: self.landing.clone(),
             callbacks: Arc::clone(&self.callbacks),
+            keys: Arc::clone(&self.keys),
             reloader: self.reloader.clone(),
             started_at: self.started_at,
             callback_address: self.callback_address,
@@ -152,7 +155,7 @@ impl<S: Store> Daemon<S> {
         });
         let serving = callback::serve(
             listener,
-            keys,
+            Arc::clone(&keys),
             Acknowledger(handle.clone()),
             callback::Limits::default(),
             stop.clone(),
@@ -171,6 +174,7 @@ impl<S: Store> Daemon<S> {
             api,
             landing,
             callbacks,
+            keys,
             reloader,
             started_at: clock::now(),
             callback_address,

@@ -1,6 +1,7 @@
 //! The real binary as scripts and people call it: exit codes, streams, documents.
 
 mod daemonless;
+mod operations;
 mod with_daemon;
 
 use serde_json::Value;

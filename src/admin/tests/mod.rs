@@ -3,6 +3,7 @@
 mod complete;
 mod fake;
 mod fake_complete;
+mod fake_operations;
 
 use super::client::{Client, Places};
 use super::view::{self, Code, Level, TriggerRequest};

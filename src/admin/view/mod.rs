@@ -3,6 +3,7 @@
 //! Fields are only ever added; a change of meaning is a new `schema` number. Instants are RFC 3339.
 
 mod complete;
+mod doctor;
 mod error;
 mod event;
 mod plan;
@@ -13,6 +14,9 @@ mod status;
 pub use complete::{
     Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, JobOfFile,
     Properties, Property, Why,
+};
+pub use doctor::{
+    Account, CallbackTest, Certificate, Doctor, Examined, Finding, Forecast, Standing, TokenCheck,
 };
 pub use error::{Code, Error, ErrorDocument, Problem};
 pub use event::{Event, Events};
