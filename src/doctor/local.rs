@@ -209,7 +209,11 @@ fn configuration(file: &Path, checked: &config::Checked) -> Examined {
             examined("configuration", Finding::Warn, observed, expected, help)
         }
         (None, None) => {
-            let observed = format!("{shown}, {} schedules", checked.schedules.len());
+            let schedules = match checked.schedules.len() {
+                1 => "1 schedule".to_owned(),
+                count => format!("{count} schedules"),
+            };
+            let observed = format!("{shown}, {schedules}");
             examined("configuration", Finding::Pass, observed, expected, "")
         }
     }

@@ -88,9 +88,9 @@ pub fn judge(token: &TokenCheck) -> Examined {
                 Some(first) if accounts == 1 => format!("sees account {}", first.id),
                 _ => format!("sees {accounts} accounts"),
             };
-            let ends = token
-                .expires_at
-                .map_or("unknown".to_owned(), |at| at.to_rfc3339());
+            let ends = token.expires_at.map_or("unknown".to_owned(), |at| {
+                at.format("%Y-%m-%d %H:%M:%SZ").to_string()
+            });
             let observed = format!("{}, {seen}, expires {ends}", token.kind);
             if token.standby {
                 let observed = format!("the first is refused, the standby serves: {observed}");

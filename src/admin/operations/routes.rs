@@ -1,7 +1,7 @@
 //! The routes, each one question and one document. All are POSTs: each sends requests elsewhere.
 
 use super::super::routes::{Answer, Body, parse_name, parse_window};
-use super::super::view::{CallbackTest, Doctor, Forecast, TokenCheck, TriggerRequest};
+use super::super::view::{ActRequest, CallbackTest, Doctor, Forecast, TokenCheck, TriggerRequest};
 use super::super::{Peer, Refusal};
 use super::Operations;
 use axum::extract::{Extension, Path, State};
@@ -18,15 +18,24 @@ pub fn with_routes<D: Operations>(router: Router<Arc<D>>) -> Router<Arc<D>> {
         .route("/api/v1/schedules/{schedule}/forecast", post(forecast::<D>))
 }
 
-async fn doctor<D: Operations>(State(daemon): State<Arc<D>>) -> Answer<Doctor> {
+async fn doctor<D: Operations>(
+    State(daemon): State<Arc<D>>,
+    _: Body<ActRequest>,
+) -> Answer<Doctor> {
     Ok(Json(daemon.doctor().await?))
 }
 
-async fn callback_test<D: Operations>(State(daemon): State<Arc<D>>) -> Answer<CallbackTest> {
+async fn callback_test<D: Operations>(
+    State(daemon): State<Arc<D>>,
+    _: Body<ActRequest>,
+) -> Answer<CallbackTest> {
     Ok(Json(daemon.callback_test().await?))
 }
 
-async fn token_check<D: Operations>(State(daemon): State<Arc<D>>) -> Answer<TokenCheck> {
+async fn token_check<D: Operations>(
+    State(daemon): State<Arc<D>>,
+    _: Body<ActRequest>,
+) -> Answer<TokenCheck> {
     Ok(Json(daemon.token_check().await?))
 }
 

@@ -117,7 +117,7 @@ fn load(subject: &Subject, table: &str, format: &str) -> Vec<String> {
     let name = &subject.schedule.name;
     let key = key(subject.schedule.partition);
     let extension = subject.schedule.format.as_str();
-    let pattern = literal(&format!(".*/{key}=[^/]*/{name}[.]{extension}"));
+    let pattern = literal(&format!(".*{key}=[^/]*/{name}[.]{extension}"));
     let file = match subject.landed.columns.is_empty() {
         true => "",
         false => "\n  INCLUDE_METADATA = (APTIQD_FILE = METADATA$FILENAME)",
