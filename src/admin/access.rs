@@ -9,15 +9,18 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use subtle::ConstantTimeEq;
 
 /// The rules of one daemon's admin side.
 #[derive(Clone, Default)]
 pub struct Access {
-    /// The digest of the bearer token, so that comparing leaks nothing of it.
+    /// The digest of the bearer token: of one length whatever is offered.
     bearer: Option<Arc<[u8; 32]>>,
 }
 
@@ -45,7 +48,7 @@ impl Access {
             return None;
         };
         if let Some(wanted) = &self.bearer {
-            if !bearer_matches(headers, wanted) {
+            if !token_matches(headers, wanted) {
                 return Some(unauthorized());
             }
         } else if !host_is_ours(headers, uri, *local) {
@@ -78,14 +81,21 @@ fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-fn bearer_matches(headers: &HeaderMap, wanted: &[u8; 32]) -> bool {
-    let Some(value) = text(headers, header::AUTHORIZATION) else {
-        return false;
-    };
-    let Some((scheme, token)) = value.split_once(' ') else {
-        return false;
-    };
-    scheme.eq_ignore_ascii_case("bearer") && digest(token.trim()) == *wanted
+/// `Bearer TOKEN`; or `Basic`, any user with the token as password, because a browser can send no
+/// other and the status page is for browsers.
+fn token_matches(headers: &HeaderMap, wanted: &[u8; 32]) -> bool {
+    let offered = text(headers, header::AUTHORIZATION).and_then(|value| {
+        let (scheme, word) = value.split_once(' ')?;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(digest(word.trim()));
+        }
+        let pair = scheme
+            .eq_ignore_ascii_case("basic")
+            .then_some(word.trim())?;
+        let pair = String::from_utf8(BASE64_STANDARD.decode(pair).ok()?).ok()?;
+        Some(digest(pair.split_once(':')?.1))
+    });
+    offered.is_some_and(|offered| offered.ct_eq(wanted).into())
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
@@ -300,6 +310,17 @@ mod tests {
             ask(&tcp(), &[host, ("authorization", "bearer s3cret")]),
             None
         );
+        let basic = |pair: &str| format!("Basic {}", BASE64_STANDARD.encode(pair));
+        for (pair, refused) in [
+            ("me:s3cret", None),
+            (":s3cret", None),
+            ("s3cret:me", Some(Code::Unauthorized)),
+            ("s3cret", Some(Code::Unauthorized)),
+        ] {
+            let offered = basic(pair);
+            let asked = ask(&tcp(), &[host, ("authorization", &offered)]);
+            assert_eq!(asked, refused, "{pair}");
+        }
         let foreign = [
             host,
             ("authorization", "Bearer s3cret"),

@@ -44,8 +44,41 @@ pub struct RunFilter {
     pub state: Option<view::RunState>,
     /// Created at or after.
     pub since: Option<DateTime<Utc>>,
+    /// Only runs made before the one this stands behind.
+    pub after: Option<Cursor>,
     /// At most; the newest are kept.
     pub limit: usize,
+}
+
+/// A place in the list of runs: where a run is, whether or not it is still there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub made_at_millis: u64,
+    pub run: RunId,
+}
+
+impl Cursor {
+    /// The place just behind `run`.
+    pub fn behind(run: &view::Run) -> Option<Cursor> {
+        Some(Cursor {
+            made_at_millis: u64::try_from(run.created_at.timestamp_millis()).unwrap_or(0),
+            run: run.id.parse().ok()?,
+        })
+    }
+
+    pub fn parse(text: &str) -> Option<Cursor> {
+        let (millis, run) = text.split_once('.')?;
+        Some(Cursor {
+            made_at_millis: millis.parse().ok()?,
+            run: run.parse().ok()?,
+        })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.made_at_millis, self.run)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

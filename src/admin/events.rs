@@ -1,12 +1,11 @@
 //! The journal as it grows: server-sent events, resumable by `Last-Event-ID`; or one JSON document.
 
-use super::routes::{parse_name, parse_run};
+use super::routes::{Asked, parse_name, parse_run};
 use super::view::Events;
 use super::{Daemon, EventFilter, Refusal, view};
 use crate::store::Sequence;
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -30,12 +29,16 @@ const SEARCHED_MAX: u64 = 200_000;
 pub(super) struct Stop(pub CancellationToken);
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
-    /// Only events beyond this sequence.
+    /// Only events beyond this sequence; `Last-Event-ID` goes before it.
     after: Option<Sequence>,
+    /// Only events of this run.
     run: Option<String>,
+    /// Only events of this schedule.
     schedule: Option<String>,
+    /// Of a JSON document only: at most so many, 100 unless said, never more than 10000.
     limit: Option<usize>,
 }
 
@@ -43,28 +46,35 @@ pub(super) async fn events<D: Daemon>(
     State(daemon): State<Arc<D>>,
     Extension(stop): Extension<Stop>,
     headers: HeaderMap,
-    query: Result<Query<EventsQuery>, QueryRejection>,
+    Asked(query): Asked<EventsQuery>,
 ) -> Result<Response, Refusal> {
-    let Query(query) = query.map_err(|rejection| Refusal::usage(rejection.body_text()))?;
     let filter = EventFilter {
         run: query.run.as_deref().map(parse_run).transpose()?,
         schedule: query.schedule.as_deref().map(parse_name).transpose()?,
     };
+    let last_seen = last_event_id(&headers)?;
     if wants_document(&headers) {
         let limit = query.limit.unwrap_or(EVENTS_DEFAULT).min(EVENTS_MAX);
         let events = newest(&*daemon, filter, query.after, limit).await?;
         return Ok(Json(Events::new(events)).into_response());
     }
-    let last_seen = headers
-        .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.parse().ok());
-    let after = last_seen
-        .or(query.after)
-        .unwrap_or_else(|| *daemon.position().borrow());
+    let end = *daemon.position().borrow();
+    // Beyond the end stands only who followed another journal.
+    let after = last_seen.or(query.after).map_or(end, |seen| seen.min(end));
     let lines = follow(daemon, filter, after).take_until(stop.0.cancelled_owned());
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
     let stream = Sse::new(lines).keep_alive(keep_alive);
     Ok(([(header::CACHE_CONTROL, "no-store")], stream).into_response())
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<Sequence>, Refusal> {
+    let id = headers.get("last-event-id");
+    let id = id.map(|id| id.to_str().ok().and_then(|id| id.parse().ok()));
+    match id {
+        Some(None) => Err(Refusal::usage("Last-Event-ID is an event's sequence")),
+        Some(known) => Ok(known),
+        None => Ok(None),
+    }
 }
 
 /// A document only for who asks for JSON and not for a stream.

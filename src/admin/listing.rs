@@ -13,7 +13,10 @@ const EVENTS_OF_RUN_MAX: usize = 1_000;
 /// Newest first; runs that the index already rules out are not read.
 pub fn runs<S: Store>(store: &S, filter: &RunFilter) -> Result<Vec<view::Run>, Error> {
     let mut found = Vec::new();
-    let mut after: Option<Vec<u8>> = None;
+    let mut after = filter
+        .after
+        .as_ref()
+        .map(|at| record::recent_key_of(at.made_at_millis, &at.run));
     while found.len() < filter.limit {
         let page = store.scan(Tree::Recent, b"", after.as_deref(), true, PAGE)?;
         let Some((last, _)) = page.last() else {
@@ -37,12 +40,15 @@ pub fn runs<S: Store>(store: &S, filter: &RunFilter) -> Result<Vec<view::Run>, E
             {
                 continue;
             }
+            if let Some(wanted) = filter.state {
+                let state = record::run_state(store, id.as_str())?;
+                if state.is_none_or(|state| wanted != state.into()) {
+                    continue;
+                }
+            }
             let Some(run) = record::run_alone(store, id.as_str())? else {
                 continue;
             };
-            if filter.state.is_some_and(|state| state != run.state.into()) {
-                continue;
-            }
             let parts = record::parts(store, id.as_str())?;
             found.push(present::run(&run, parts.iter()));
             if found.len() == filter.limit {

@@ -72,7 +72,7 @@ impl<S: Store, O: Outside> Live<S, O> {
             .ok_or_else(|| Refusal::unknown_schedule(name.as_str()))
     }
 
-    fn vitals(&self) -> Vitals {
+    pub(super) fn vitals(&self) -> Vitals {
         let mut vitals = self.outside.vitals();
         vitals.callbacks.share = self.tally.counts().callback_share();
         if !self.handle.is_open() {

@@ -11,6 +11,8 @@ pub struct Refusal {
     pub error: Error,
     /// Of a configuration that was refused.
     pub faults: Vec<Fault>,
+    /// The HTTP status, where it says more than the code's own.
+    pub status: Option<u16>,
 }
 
 impl Refusal {
@@ -18,7 +20,14 @@ impl Refusal {
         Refusal {
             error: Error::new(code, message, help),
             faults: Vec::new(),
+            status: None,
         }
+    }
+
+    /// The same under a status of its own.
+    pub fn under(mut self, status: StatusCode) -> Refusal {
+        self.status = Some(status.as_u16());
+        self
     }
 
     pub fn usage(message: impl Into<String>) -> Refusal {
@@ -54,13 +63,15 @@ impl Refusal {
     }
 }
 
-impl Refusal {
-    /// The answer under a status of its own; header and document say the same one.
-    pub fn answered_with(self, status: StatusCode) -> Response {
+impl IntoResponse for Refusal {
+    /// Header and document say the same status.
+    fn into_response(self) -> Response {
         let code = self.error.code;
         let retryable = self.error.retryable;
         let mut problem = Problem::new(self.error, self.faults);
-        problem.status = status.as_u16();
+        problem.status = self.status.unwrap_or(problem.status);
+        let status = StatusCode::from_u16(problem.status);
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
@@ -69,18 +80,14 @@ impl Refusal {
             HeaderValue::from_static("application/problem+json"),
         );
         if code == Code::Unauthorized {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer, Basic realm=\"aptiqd\""),
+            );
         }
         if retryable {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.error.code.status());
-        self.answered_with(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
     }
 }

@@ -1,52 +1,48 @@
 //! The routes of the contract, each a parse, one question to the daemon and one document.
 
+pub(super) use super::extract::{Asked, Body};
 use super::view::{
-    ActRequest, Acted, Code, PauseRequest, Ready, RunDetail, RunState, Runs, Schedules,
-    TriggerRequest, Triggered,
+    ActRequest, Acted, PauseRequest, Ready, RunDetail, RunState, Runs, Schedules, TriggerRequest,
+    Triggered,
 };
 use super::{
-    Access, Completeness, Daemon, Intent, Operations, Peer, Refusal, RunFilter, access, complete,
-    events, operations, page,
+    Access, Completeness, Cursor, Daemon, Intent, Operations, Peer, Refusal, RunFilter, Survey,
+    access, complete, events, idempotency, openapi, operations, page, problems,
 };
 use crate::run::RunId;
 use crate::schedule::{Name, Window};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Extension, FromRequest, Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Extension, Path, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The largest body of a request.
 const BODY_MAX: usize = 64 * 1024;
-/// How long a request's body may take.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// Runs in one answer: by default and at most.
 const RUNS_DEFAULT: usize = 50;
 const RUNS_MAX: usize = 1000;
+/// The longest window that may be asked for at once, in days: twenty years.
+const WINDOW_MAX: u32 = 7_305;
 /// The longest reason of a pause.
 const REASON_MAX: usize = 500;
 
 /// All routes of the admin side over `daemon`; `stop` ends the event streams.
-pub fn router<D: Daemon + Completeness + Operations>(
+pub fn router<D: Daemon + Completeness + Survey + Operations>(
     daemon: Arc<D>,
     access: Access,
     stop: CancellationToken,
 ) -> Router {
     let router = Router::new()
-        .route("/", get(page::show::<D>))
-        .route("/style.css", get(page::style))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready::<D>))
         .route("/-/reload", post(reload::<D>))
         .route("/metrics", get(metrics::<D>))
+        .route("/openapi.json", get(openapi::document))
         .route("/api/v1/status", get(status::<D>))
         .route("/api/v1/schedules", get(schedules::<D>))
         .route("/api/v1/schedules/{schedule}/trigger", post(trigger::<D>))
@@ -57,29 +53,17 @@ pub fn router<D: Daemon + Completeness + Operations>(
         .route("/api/v1/runs/{run}/cancel", post(cancel::<D>))
         .route("/api/v1/runs/{run}/retry", post(retry::<D>))
         .route("/api/v1/events", get(events::events::<D>));
-    operations::with_routes(complete::with_routes(router))
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
+    let keys = idempotency::Keys::default();
+    page::with_routes(operations::with_routes(complete::with_routes(router)))
+        .layer(middleware::from_fn_with_state(keys, idempotency::once))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(Extension(events::Stop(stop)))
         .layer(middleware::from_fn_with_state(access, access::guard))
+        .layer(middleware::from_fn(problems::documented))
         .with_state(daemon)
 }
 
 pub(super) type Answer<T> = Result<Json<T>, Refusal>;
-
-async fn unknown_path() -> Refusal {
-    Refusal::new(
-        Code::NotFound,
-        "there is nothing at this path",
-        "the API begins at /api/v1/status",
-    )
-}
-
-async fn wrong_method() -> Response {
-    Refusal::usage("this path does not take this method")
-        .answered_with(StatusCode::METHOD_NOT_ALLOWED)
-}
 
 async fn healthy() -> Json<Ready> {
     Json(Ready {
@@ -120,28 +104,60 @@ async fn schedules<D: Daemon>(State(daemon): State<Arc<D>>) -> Answer<Schedules>
     }))
 }
 
+/// Which runs, newest first.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct RunsQuery {
+pub(super) struct RunsQuery {
+    /// Only runs of this schedule.
     schedule: Option<String>,
+    /// Only runs in this state.
+    #[cfg_attr(test, schemars(with = "Option<RunState>"))]
     state: Option<String>,
+    /// Only runs made at or after this instant.
     since: Option<DateTime<Utc>>,
+    /// At most so many: 50 unless said, and never more than 1000 at once.
+    #[cfg_attr(test, schemars(range(min = 1)))]
     limit: Option<usize>,
+    /// Goes on behind a page: the `next` of that page.
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Option<String>",
+            regex(pattern = "^[0-9]{1,15}\\.[a-z0-9][A-Za-z0-9._-]+$")
+        )
+    )]
+    after: Option<String>,
 }
 
 async fn runs<D: Daemon>(
     State(daemon): State<Arc<D>>,
-    query: Result<Query<RunsQuery>, QueryRejection>,
+    Asked(query): Asked<RunsQuery>,
 ) -> Answer<Runs> {
-    let Query(query) = query.map_err(|rejection| Refusal::usage(rejection.body_text()))?;
-    let state = query.state.as_deref().map(parse_state).transpose()?;
+    let limit = query.limit.unwrap_or(RUNS_DEFAULT).min(RUNS_MAX);
+    if limit == 0 {
+        return Err(Refusal::usage("`limit` is at least 1"));
+    }
     let filter = RunFilter {
         schedule: query.schedule.as_deref().map(parse_name).transpose()?,
-        state,
+        state: query.state.as_deref().map(parse_state).transpose()?,
         since: query.since,
-        limit: query.limit.unwrap_or(RUNS_DEFAULT).min(RUNS_MAX),
+        after: query.after.as_deref().map(parse_cursor).transpose()?,
+        // One more tells whether there is a next page.
+        limit: limit + 1,
     };
-    Ok(Json(Runs::new(daemon.runs(filter).await?)))
+    let mut page = Runs::new(daemon.runs(filter).await?);
+    if page.runs.len() > limit {
+        page.runs.truncate(limit);
+        let last = page.runs.last().and_then(Cursor::behind);
+        page.next = last.map(|cursor| cursor.to_string());
+    }
+    Ok(Json(page))
+}
+
+fn parse_cursor(text: &str) -> Result<Cursor, Refusal> {
+    Cursor::parse(text)
+        .ok_or_else(|| Refusal::usage("`after` is the `next` of an earlier page, nothing else"))
 }
 
 async fn show_run<D: Daemon>(
@@ -169,7 +185,7 @@ async fn trigger<D: Daemon>(
     let schedule = parse_name(&schedule)?;
     let window = match (body.0.from, body.0.to) {
         (None, None) => None,
-        (Some(from), Some(to)) => Some(parse_window(from, to)?),
+        (Some(from), Some(to)) => Some(acting_window(from, to)?),
         _ => return Err(Refusal::usage("`from` and `to` go together")),
     };
     let intent = intent(body.0.dry_run);
@@ -262,40 +278,19 @@ pub(super) fn parse_window(from: NaiveDate, to: NaiveDate) -> Result<Window, Ref
     Window::new(from, to).ok_or_else(|| Refusal::usage("`to` lies before `from`"))
 }
 
-/// What a stranger sent, short enough and plain enough for a message.
-fn clip(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(100).collect()
-}
-
-/// A JSON body, or none where every field may be absent.
-pub(super) struct Body<T>(pub(super) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
-    type Rejection = Refusal;
-
-    async fn from_request(request: Request, state: &S) -> Result<Body<T>, Refusal> {
-        let is_json = is_json(request.headers());
-        let body = tokio::time::timeout(BODY_WITHIN, Bytes::from_request(request, state))
-            .await
-            .map_err(|_| Refusal::usage("the body did not come in time"))?
-            .map_err(|rejection| Refusal::usage(rejection.body_text()))?;
-        let body: &[u8] = match body.as_ref() {
-            [] => b"{}",
-            _ if !is_json => return Err(Refusal::usage("the body must be application/json")),
-            some => some,
-        };
-        serde_json::from_slice(body)
-            .map(Body)
-            .map_err(|error| Refusal::usage(format!("the body cannot be read: {error}")))
+/// Days to be exported: so many that a slip of the keyboard cannot ask for a thousand years.
+pub(super) fn acting_window(from: NaiveDate, to: NaiveDate) -> Result<Window, Refusal> {
+    let window = parse_window(from, to)?;
+    match window.len() <= WINDOW_MAX {
+        true => Ok(window),
+        false => Err(Refusal::usage(format!(
+            "a window of {} days is over the limit of {WINDOW_MAX}",
+            window.len()
+        ))),
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    kind.is_some_and(|kind| {
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        kind.eq_ignore_ascii_case("application/json")
-    })
+/// What a stranger sent, short enough and plain enough for a message.
+fn clip(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(100).collect()
 }

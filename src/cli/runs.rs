@@ -51,7 +51,7 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         let since = parse_since(since, clock::now())?;
         path.push_str(&format!("&since={}", encode(&since.to_rfc3339())));
     }
-    let runs: Runs = context.client().await?.read(&path).await?;
+    let runs = read(&path, args.limit, context).await?;
     let console = &context.console;
     if console.is_json() {
         console.document(&runs);
@@ -59,6 +59,22 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         console.say(&table(&runs.runs, console, clock::now()));
     }
     Ok(Exit::Done)
+}
+
+/// Follows the pages until there are as many as were asked for.
+async fn read(path: &str, limit: usize, context: &Context) -> Result<Runs, Failure> {
+    let client = context.client().await?;
+    let mut runs: Runs = client.read(path).await?;
+    while let Some(next) = runs.next.take().filter(|_| runs.runs.len() < limit) {
+        let page: Runs = client
+            .read(&format!("{path}&after={}", encode(&next)))
+            .await?;
+        runs.runs.extend(page.runs);
+        runs.next = page.next;
+    }
+    runs.runs.truncate(limit);
+    runs.next = None;
+    Ok(runs)
 }
 
 pub fn table(runs: &[Run], console: &Console, now: DateTime<Utc>) -> String {

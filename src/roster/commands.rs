@@ -61,6 +61,7 @@ impl Roster {
                 Ok(Answer::Done)
             }
             Command::Coverage { schedule, window } => self.coverage(&schedule, window, now),
+            Command::CellMap { schedule, window } => self.cell_map(&schedule, window, now),
             Command::Backfill { wanted, by, mode } => self.backfill(&wanted, &by, mode, now, turn),
             Command::Exclude {
                 property,

@@ -5,6 +5,7 @@
 //! it wants to be asked again though nothing came in.
 
 mod backfill;
+mod cell_map;
 mod cells;
 mod commands;
 mod declare;
@@ -29,6 +30,7 @@ mod tests;
 mod turn;
 
 pub use backfill::Backfill;
+pub use cell_map::{CellMap, CellRow};
 pub use cells::Coverage;
 pub use exclusions::{Exclusion, PropertyNow};
 pub use mark::{Ended, Landed, Mark, Paused};

@@ -1,6 +1,6 @@
 //! What goes into a turn and what comes out of it.
 
-use super::{Backfill, Coverage, Exclusion, Mark, PropertyNow};
+use super::{Backfill, CellMap, Coverage, Exclusion, Mark, PropertyNow};
 use crate::coverage::{CellState, Line};
 use crate::run::{
     Artifact, AttemptId, CreateFailure, Fault, JobSeen, Part, Published, PublishedFile, Run, RunId,
@@ -120,6 +120,11 @@ pub enum Command {
         schedule: Name,
         window: Option<Window>,
     },
+    /// Every cell of a schedule, within `window` or since it began.
+    CellMap {
+        schedule: Name,
+        window: Option<Window>,
+    },
     Backfill {
         wanted: Backfill,
         by: String,
@@ -155,6 +160,7 @@ pub enum Answer {
     Declared(Declared),
     Snapshot(Box<Snapshot>),
     Coverage(Box<Coverage>),
+    CellMap(Box<CellMap>),
     /// The runs made, newest days first, and the cells that are left for another backfill.
     Backfill {
         runs: Vec<Run>,

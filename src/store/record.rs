@@ -3,7 +3,7 @@
 use super::{Change, Commit, Entry, Error, Key, Store, Tree};
 use crate::coverage::{Ledger, Line};
 use crate::roster::{Exclusion, Loaded, Mark, Saved, Turn};
-use crate::run::{Part, PublishedFile, Run, RunId};
+use crate::run::{Part, PublishedFile, Run, RunId, RunState};
 use crate::schedule::Name;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -130,8 +130,13 @@ fn part_key(run: &RunId, number: u32) -> Vec<u8> {
 
 fn recent_key(run: &Run) -> Vec<u8> {
     let millis = u64::try_from(run.created_at.timestamp_millis()).unwrap_or(0);
-    let mut key = millis.to_be_bytes().to_vec();
-    key.extend(run.id.as_str().as_bytes());
+    recent_key_of(millis, &run.id)
+}
+
+/// Where a run stands in the listing of runs by age.
+pub fn recent_key_of(made_at_millis: u64, run: &RunId) -> Vec<u8> {
+    let mut key = made_at_millis.to_be_bytes().to_vec();
+    key.extend(run.as_str().as_bytes());
     key
 }
 
@@ -237,6 +242,22 @@ pub fn run_alone(store: &impl Store, id: &str) -> Result<Option<Run>, Error> {
         })?
         .map(|value| decode::<Run>(Tree::Run, &value))
         .transpose()
+}
+
+/// A run's state, read out of its record without the rest: for looking through many.
+pub fn run_state(store: &impl Store, id: &str) -> Result<Option<RunState>, Error> {
+    #[derive(serde::Deserialize)]
+    struct StateOnly {
+        state: RunState,
+    }
+    let tree = Tree::Run;
+    let key = Key {
+        tree,
+        key: id.into(),
+    };
+    let value = store.read(&key)?;
+    let state = value.map(|value| decode::<StateOnly>(tree, &value));
+    Ok(state.transpose()?.map(|run| run.state))
 }
 
 /// The parts of a run, for listings.

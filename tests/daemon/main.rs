@@ -8,6 +8,7 @@
 
 mod stage;
 
+mod admin_api;
 mod admin_side;
 mod callbacks;
 mod configuration;

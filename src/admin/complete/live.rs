@@ -4,7 +4,8 @@ use super::super::live::{mode, unexpected};
 use super::super::outside::Outside;
 use super::super::{Actor, Intent, Live, Refusal, present, view};
 use super::{BackfillOrder, Completeness, Subject};
-use crate::roster::{Answer, Backfill, Command, Exclusion, PropertyNow, ScheduleNow};
+use crate::coverage::CellState;
+use crate::roster::{Answer, Backfill, CellMap, Command, Exclusion, PropertyNow, ScheduleNow};
 use crate::run::Run;
 use crate::schedule::{Name, Window};
 use crate::store::Store;
@@ -43,6 +44,31 @@ impl<S: Store, O: Outside> Completeness for Live<S, O> {
                 not_due: tally.not_due,
             },
             missing: missing.collect(),
+        })
+    }
+
+    async fn cells(
+        &self,
+        schedule: Name,
+        window: Option<Window>,
+    ) -> Result<view::CellMap, Refusal> {
+        let map = self.cell_map(schedule.clone(), window).await?;
+        let rows = map.rows.into_iter().map(|row| view::CellsOfProperty {
+            id: row.property,
+            cells: row
+                .spans
+                .iter()
+                .fold(String::new(), |text, (window, state)| {
+                    text + &format!("{}{}", window.len(), letter(*state))
+                }),
+            name: row.name,
+        });
+        Ok(view::CellMap {
+            schema: "aptiqd.cells/1".to_owned(),
+            schedule: schedule.to_string(),
+            from: map.window.from,
+            to: map.window.to,
+            properties: rows.collect(),
         })
     }
 
@@ -128,12 +154,34 @@ impl<S: Store, O: Outside> Completeness for Live<S, O> {
 }
 
 impl<S: Store, O: Outside> Live<S, O> {
+    pub(in super::super) async fn cell_map(
+        &self,
+        schedule: Name,
+        window: Option<Window>,
+    ) -> Result<CellMap, Refusal> {
+        match self.ask(Command::CellMap { schedule, window }).await? {
+            Answer::CellMap(map) => Ok(*map),
+            _ => Err(unexpected()),
+        }
+    }
+
     async fn properties_after(&self, command: Command) -> Result<view::Properties, Refusal> {
         let Answer::Properties(properties) = self.ask(command).await? else {
             return Err(unexpected());
         };
         let shown = properties.into_iter().map(property).collect();
         Ok(view::Properties::new(shown))
+    }
+}
+
+fn letter(state: CellState) -> char {
+    match state {
+        CellState::Landed => 'l',
+        CellState::Empty => 'e',
+        CellState::Missing => 'm',
+        CellState::Failed => 'f',
+        CellState::Excluded => 'x',
+        CellState::NotDue => '.',
     }
 }
 

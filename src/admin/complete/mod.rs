@@ -5,6 +5,8 @@ mod routes;
 mod trail;
 
 pub use routes::with_routes;
+#[cfg(test)]
+pub(super) use routes::{DaysQuery, WhyQuery};
 
 use super::{Actor, Intent, Refusal, view};
 use crate::coverage::Only;
@@ -41,6 +43,13 @@ pub trait Completeness: Send + Sync + 'static {
         schedule: Name,
         window: Option<Window>,
     ) -> impl Future<Output = Result<view::Coverage, Refusal>> + Send;
+
+    /// Every cell within `window`, or since the schedule began.
+    fn cells(
+        &self,
+        schedule: Name,
+        window: Option<Window>,
+    ) -> impl Future<Output = Result<view::CellMap, Refusal>> + Send;
 
     fn freshness(&self) -> impl Future<Output = Result<view::Freshness, Refusal>> + Send;
 

@@ -1,15 +1,15 @@
 //! The routes about completeness, each a parse, one question and one document.
 
-use super::super::routes::{Answer, Body, intent, parse_name, parse_window};
+use super::super::routes::{Answer, Asked, Body, acting_window, intent, parse_name, parse_window};
 use super::super::view::{
-    ActRequest, Backfill, BackfillRequest, Coverage, ExcludeRequest, Freshness, Properties, Why,
+    ActRequest, Backfill, BackfillRequest, CellMap, Coverage, ExcludeRequest, Freshness,
+    Properties, Why,
 };
 use super::super::{Peer, Refusal};
 use super::{BackfillOrder, Completeness, Subject};
 use crate::coverage::Only;
 use crate::schedule::Window;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::NaiveDate;
@@ -28,6 +28,7 @@ const PATH_MAX: usize = 4_096;
 pub fn with_routes<D: Completeness>(router: Router<Arc<D>>) -> Router<Arc<D>> {
     router
         .route("/api/v1/coverage/{schedule}", get(coverage::<D>))
+        .route("/api/v1/coverage/{schedule}/cells", get(cells::<D>))
         .route("/api/v1/freshness", get(freshness::<D>))
         .route("/api/v1/schedules/{schedule}/backfill", post(backfill::<D>))
         .route("/api/v1/properties", get(properties::<D>))
@@ -36,10 +37,14 @@ pub fn with_routes<D: Completeness>(router: Router<Arc<D>>) -> Router<Arc<D>> {
         .route("/api/v1/why", get(why::<D>))
 }
 
+/// Both days or neither.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct DaysQuery {
+pub(in super::super) struct DaysQuery {
+    /// The first day.
     from: Option<NaiveDate>,
+    /// The last day, included.
     to: Option<NaiveDate>,
 }
 
@@ -54,12 +59,20 @@ fn window(from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Option<Windo
 async fn coverage<D: Completeness>(
     State(daemon): State<Arc<D>>,
     Path(schedule): Path<String>,
-    query: Result<Query<DaysQuery>, QueryRejection>,
+    Asked(query): Asked<DaysQuery>,
 ) -> Answer<Coverage> {
-    let Query(query) = query.map_err(|rejection| Refusal::usage(rejection.body_text()))?;
     let window = window(query.from, query.to)?;
     let coverage = daemon.coverage(parse_name(&schedule)?, window).await?;
     Ok(Json(coverage))
+}
+
+async fn cells<D: Completeness>(
+    State(daemon): State<Arc<D>>,
+    Path(schedule): Path<String>,
+    Asked(query): Asked<DaysQuery>,
+) -> Answer<CellMap> {
+    let window = window(query.from, query.to)?;
+    Ok(Json(daemon.cells(parse_name(&schedule)?, window).await?))
 }
 
 async fn freshness<D: Completeness>(State(daemon): State<Arc<D>>) -> Answer<Freshness> {
@@ -86,7 +99,7 @@ async fn backfill<D: Completeness>(
     }
     let order = BackfillOrder {
         schedule: parse_name(&schedule)?,
-        window: parse_window(request.from, request.to)?,
+        window: acting_window(request.from, request.to)?,
         only,
         max_active,
     };
@@ -133,9 +146,12 @@ fn parse_property(text: &str) -> Result<i64, Refusal> {
         .map_err(|_| Refusal::usage("a property's id is a whole number"))
 }
 
+/// Either `path`, or `schedule` with `property` and `date`.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct WhyQuery {
+pub(in super::super) struct WhyQuery {
+    /// A file below the landing folder.
     path: Option<String>,
     schedule: Option<String>,
     property: Option<i64>,
@@ -144,9 +160,8 @@ struct WhyQuery {
 
 async fn why<D: Completeness>(
     State(daemon): State<Arc<D>>,
-    query: Result<Query<WhyQuery>, QueryRejection>,
+    Asked(query): Asked<WhyQuery>,
 ) -> Answer<Why> {
-    let Query(query) = query.map_err(|rejection| Refusal::usage(rejection.body_text()))?;
     let subject = match query {
         WhyQuery {
             path: Some(path),

@@ -73,6 +73,7 @@ async fn nonsense_is_refused_before_it_is_asked() {
     let good = request("2026-11-01", "2026-11-02");
     for bad in [
         request("2026-11-02", "2026-11-01"),
+        request("1026-11-02", "2026-11-01"),
         BackfillRequest {
             only: Some("some".into()),
             ..good.clone()

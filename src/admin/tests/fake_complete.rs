@@ -19,6 +19,11 @@ impl Completeness for Fake {
         })
     }
 
+    async fn cells(&self, schedule: Name, window: Option<Window>) -> Result<CellMap, Refusal> {
+        self.note(format!("cells {schedule} {window:?}"));
+        Err(Refusal::unknown_schedule(schedule.as_str()))
+    }
+
     async fn freshness(&self) -> Result<Freshness, Refusal> {
         Ok(Freshness::new(Vec::new()))
     }

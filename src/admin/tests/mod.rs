@@ -4,11 +4,13 @@ mod complete;
 mod fake;
 mod fake_complete;
 mod fake_operations;
+mod fake_page;
+mod refused;
 
 use super::client::{Client, Places};
 use super::view::{self, Code, Level, TriggerRequest};
 use super::{Access, bind, router, serve_tcp, serve_unix};
-use fake::Fake;
+pub(super) use fake::Fake;
 use futures_util::StreamExt;
 use secrecy::SecretString;
 use std::net::SocketAddr;
@@ -144,7 +146,6 @@ async fn what_cannot_be_read_is_a_usage_problem() {
         );
     }
     for (kind, body) in [
-        ("text/plain", "{}"),
         ("application/json", "{\"dry_run\":1}"),
         ("application/json", "{\"wat\":true}"),
         ("application/json", "{\"from\":\"2026-11-01\"}"),
@@ -268,14 +269,14 @@ async fn streams_and_idle_connections_end_when_the_daemon_stops() {
 }
 
 #[tokio::test]
-async fn the_page_escapes_what_others_wrote_and_runs_nothing() {
+async fn the_page_escapes_what_others_wrote() {
     let served = serve(Fake::new(), Access::open()).await;
     let page = served.get("/").await;
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     assert!(page.contains("default-src 'none'"), "{page}");
-    assert!(page.contains("1 of 2 schedules need a look"), "{page}");
+    assert!(page.contains("for 1 of 2 properties"), "{page}");
     assert!(
-        page.contains("&lt;script&gt;") && !page.contains("<script"),
+        page.contains("&lt;script&gt;") && !page.contains("<script>"),
         "{page}"
     );
     assert!(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// `POST …/backfill`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BackfillRequest {
     pub from: NaiveDate,
@@ -22,6 +23,7 @@ pub struct BackfillRequest {
 
 /// `POST /api/v1/properties/{id}/exclude`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExcludeRequest {
     pub reason: String,
@@ -31,6 +33,7 @@ pub struct ExcludeRequest {
 
 /// How old the newest landed data of a schedule is, by its own measure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Age {
     pub schedule: String,
     pub level: Level,
@@ -46,6 +49,7 @@ pub struct Age {
 
 /// `freshness`: schedules that declare one, worst first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Freshness {
     pub schema: String,
     pub schedules: Vec<Age>,
@@ -53,6 +57,7 @@ pub struct Freshness {
 
 /// An operator's decision to leave a property out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Exclusion {
     pub reason: String,
     pub by: String,
@@ -60,6 +65,7 @@ pub struct Exclusion {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Property {
     pub id: i64,
     pub name: Option<String>,
@@ -70,6 +76,7 @@ pub struct Property {
 
 /// `properties`: by id; of an act, the one it was about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Properties {
     pub schema: String,
     pub properties: Vec<Property>,
@@ -77,6 +84,7 @@ pub struct Properties {
 
 /// A job whose rows are in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct JobOfFile {
     pub job_id: String,
     /// How many.
@@ -88,6 +96,7 @@ pub struct JobOfFile {
 
 /// `why`: from a file or a cell back to the decision it came from, or what stands in its way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Why {
     pub schema: String,
     /// The file asked about, below the landing folder.
@@ -119,6 +128,7 @@ pub struct Why {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CallbackHeard {
     pub part: u32,
     pub attempt: u32,

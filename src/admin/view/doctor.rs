@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How one thing was found; worse sorts last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Finding {
     Pass,
@@ -14,6 +15,7 @@ pub enum Finding {
 
 /// One thing looked at, what it should be, and the command that mends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Examined {
     /// `clock`, `zones`, `disk_state`, `disk_landing`, `permissions`, `configuration`, `daemon`,
     /// `credential`, `rate_limits`, `store`, `orphan_jobs`, `unfetched_jobs`, `callback`.
@@ -27,6 +29,7 @@ pub struct Examined {
 
 /// `doctor`: in the order in which things are to be mended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Doctor {
     pub schema: String,
     /// Nothing failed; warnings there may be.
@@ -36,6 +39,7 @@ pub struct Doctor {
 
 /// An account that the credential sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Account {
     pub id: i64,
     pub name: Option<String>,
@@ -43,6 +47,7 @@ pub struct Account {
 
 /// How ApartmentIQ took the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     Accepted,
@@ -56,6 +61,7 @@ pub enum Standing {
 
 /// `token check`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TokenCheck {
     pub schema: String,
     pub ok: bool,
@@ -74,6 +80,7 @@ pub struct TokenCheck {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Certificate {
     pub issuer: String,
     pub expires_at: DateTime<Utc>,
@@ -81,6 +88,7 @@ pub struct Certificate {
 
 /// `callback test`: a POST to ourselves by the public address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CallbackTest {
     pub schema: String,
     /// It was heard and answered as a vendor's callback is.
@@ -102,6 +110,7 @@ pub struct CallbackTest {
 
 /// What a trigger would ask ApartmentIQ for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Forecast {
     pub parts: u64,
     pub properties: u64,

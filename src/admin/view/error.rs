@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What kind of error; scripts may branch on it, and each has one exit code and one HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The request or the command line is not of the contract.
@@ -78,6 +79,7 @@ impl Code {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Error {
     pub code: Code,
     pub message: String,
@@ -88,12 +90,14 @@ pub struct Error {
 
 /// The one line on stderr.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErrorDocument {
     pub error: Error,
 }
 
 /// RFC 9457, `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Problem {
     /// Always `about:blank`: `code` says what it is.
     #[serde(rename = "type")]

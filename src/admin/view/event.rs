@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// One line of the audit trail.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Event {
     /// Its number in the journal: from 1, without gaps; what `Last-Event-ID` carries.
     pub sequence: u64,
@@ -18,6 +19,7 @@ pub struct Event {
 
 /// `events`: oldest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Events {
     pub schema: String,
     pub events: Vec<Event>,

@@ -2,6 +2,7 @@
 //!
 //! Fields are only ever added; a change of meaning is a new `schema` number. Instants are RFC 3339.
 
+mod cells;
 mod complete;
 mod doctor;
 mod error;
@@ -11,6 +12,7 @@ mod request;
 mod run;
 mod status;
 
+pub use cells::{CellMap, CellsOfProperty};
 pub use complete::{
     Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, JobOfFile,
     Properties, Property, Why,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A fire to come. The counts are `null` where the properties are asked of ApartmentIQ at fire time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fire {
     pub schedule: String,
     /// With the offset of the schedule's zone at that instant.
@@ -20,6 +21,7 @@ pub struct Fire {
 
 /// `plan`: soonest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     pub schema: String,
     pub fires: Vec<Fire>,
@@ -27,6 +29,7 @@ pub struct Plan {
 
 /// What is wrong with a configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fault {
     pub file: String,
     /// From 1; 0 if it concerns the file as a whole.
@@ -39,6 +42,7 @@ pub struct Fault {
 
 /// `check`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     pub schema: String,
     pub ok: bool,
@@ -47,6 +51,7 @@ pub struct Check {
 
 /// Property × day cells by their fate, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CoverageCells {
     pub landed: u64,
     pub empty: u64,
@@ -58,6 +63,7 @@ pub struct CoverageCells {
 
 /// Days of one property, inclusive, that are missing or failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MissingSpan {
     pub property: i64,
     pub from: NaiveDate,
@@ -66,6 +72,7 @@ pub struct MissingSpan {
 
 /// `coverage`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Coverage {
     pub schema: String,
     pub schedule: String,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// `POST …/trigger`: both days or neither.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TriggerRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -16,6 +17,7 @@ pub struct TriggerRequest {
 
 /// `POST …/pause`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PauseRequest {
     pub reason: String,
@@ -25,6 +27,7 @@ pub struct PauseRequest {
 
 /// `POST …/resume`, `…/cancel`, `…/retry`, `/-/reload`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ActRequest {
     pub dry_run: bool,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The states of the contract. A run's inner steps share `running`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
     Queued,
@@ -53,12 +54,14 @@ impl RunState {
 
 /// Calendar days, first and last inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Window {
     pub from: NaiveDate,
     pub to: NaiveDate,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PartCount {
     pub total: u64,
     /// Fetched.
@@ -66,6 +69,7 @@ pub struct PartCount {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Run {
     pub id: String,
     pub schedule: String,
@@ -84,6 +88,7 @@ pub struct Run {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Attempt {
     pub number: u32,
     /// ApartmentIQ's id, once one is adopted.
@@ -96,6 +101,7 @@ pub struct Attempt {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Artifact {
     pub bytes: u64,
     /// Lowercase hex.
@@ -104,6 +110,7 @@ pub struct Artifact {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Part {
     pub number: u32,
     /// How many properties.
@@ -117,6 +124,7 @@ pub struct Part {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct File {
     /// Below the landing folder.
     pub path: String,
@@ -127,6 +135,7 @@ pub struct File {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckResult {
     pub name: String,
     /// `pass`, `warn` or `fail`.
@@ -137,13 +146,18 @@ pub struct CheckResult {
 
 /// `runs`: newest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Runs {
     pub schema: String,
     pub runs: Vec<Run>,
+    /// Where older runs go on, as `after` of another request; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// `show`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunDetail {
     pub schema: String,
     pub run: Run,
@@ -155,6 +169,7 @@ pub struct RunDetail {
 
 /// `trigger`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Triggered {
     pub schema: String,
     pub run: Run,
@@ -167,6 +182,7 @@ pub struct Triggered {
 
 /// `backfill`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Backfill {
     pub schema: String,
     /// Newest days first.
@@ -190,7 +206,11 @@ fn is_none(count: &u64) -> bool {
 impl Runs {
     pub fn new(runs: Vec<Run>) -> Runs {
         let schema = "aptiqd.runs/1".to_owned();
-        Runs { schema, runs }
+        Runs {
+            schema,
+            runs,
+            next: None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How bad it is; worse sorts first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Error,
@@ -15,6 +16,7 @@ pub enum Level {
 
 /// Something a person should look at, with the command that mends or explains it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Attention {
     pub level: Level,
     /// A schedule's name, or `credential`, `callbacks`, `config`, `landing`, `store`.
@@ -24,12 +26,14 @@ pub struct Attention {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pause {
     pub since: DateTime<Utc>,
     pub reason: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LastRun {
     pub id: String,
     pub state: super::RunState,
@@ -38,6 +42,7 @@ pub struct LastRun {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ScheduleStatus {
     pub name: String,
     pub description: String,
@@ -56,6 +61,7 @@ pub struct ScheduleStatus {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Callbacks {
     /// Whether callback addresses are sent at all.
     pub public_url: Option<String>,
@@ -68,6 +74,7 @@ pub struct Callbacks {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Credential {
     /// `client` (renews itself) or `token`.
     pub kind: String,
@@ -77,6 +84,7 @@ pub struct Credential {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConfigHealth {
     pub path: Option<String>,
     pub last_reload_at: Option<DateTime<Utc>>,
@@ -86,6 +94,7 @@ pub struct ConfigHealth {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StoreHealth {
     /// The sequence of the newest durable event.
     pub position: u64,
@@ -93,6 +102,7 @@ pub struct StoreHealth {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LandingHealth {
     pub path: String,
     pub free_bytes: Option<u64>,
@@ -100,6 +110,7 @@ pub struct LandingHealth {
 
 /// `status`: worst first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     pub schema: String,
     pub version: String,
@@ -121,6 +132,7 @@ pub struct Status {
 
 /// `/api/v1/schedules`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Schedules {
     pub schema: String,
     pub schedules: Vec<ScheduleStatus>,
@@ -128,6 +140,7 @@ pub struct Schedules {
 
 /// `/-/healthy` and `/-/ready`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ready {
     pub ok: bool,
     pub reason: Option<String>,
@@ -135,6 +148,7 @@ pub struct Ready {
 
 /// `reload`: what is different now; names of schedules.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reload {
     pub schema: String,
     pub added: Vec<String>,
@@ -145,6 +159,7 @@ pub struct Reload {
 
 /// `cancel`, `retry`, `pause`, `resume`: what it did, to what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Acted {
     pub schema: String,
     /// `cancel`, `retry`, `pause` or `resume`.

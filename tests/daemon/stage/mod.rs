@@ -22,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
-pub use web::{knock, raw};
+pub use web::{Said, knock, raw};
 
 /// The days that tests export unless they say otherwise.
 pub const DAY: [&str; 4] = ["--from", "2026-11-01", "--to", "2026-11-01"];
