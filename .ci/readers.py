@@ -1,4 +1,4 @@
-"""Reads every landed file under a folder with DuckDB and Polars and compares with the manifests."""
+"""Reads every landed file under a folder with DuckDB and Polars and compares with the manifests; tries the statements of `aptiqd sql`."""
 
 import json
 import pathlib
@@ -6,6 +6,7 @@ import sys
 
 import duckdb
 import polars
+import sqlglot
 
 DUCKDB = {"parquet": "read_parquet", "csv": "read_csv", "jsonl": "read_json"}
 POLARS = {
@@ -50,9 +51,36 @@ def check(landing, manifests):
         raise SystemExit(f"{glob}: {together} rows, the manifests say {total}")
 
 
+def statements(folder, dialect):
+    """What `aptiqd sql --dialect DIALECT --json` printed: schedule and statement."""
+    document = json.loads((folder / f"sql.{dialect}.json").read_text())
+    if document["schema"] != "aptiqd.sql/1" or document["dialect"] != dialect:
+        raise SystemExit(f"sql.{dialect}.json is not the document it should be")
+    for schedule in document["schedules"]:
+        for statement in schedule["statements"]:
+            yield schedule, statement
+
+
+def check_sql(folder, totals):
+    """DuckDB runs its views; the other dialects are parsed, as far as sqlglot knows them, for they run elsewhere."""
+    database = duckdb.connect()
+    for schedule, statement in statements(folder, "duckdb"):
+        database.execute(statement)
+    for name, total in totals.items():
+        view = name.replace("-", "_")
+        rows = database.execute(f'select count(*) from "{view}"').fetchone()[0]
+        if rows != total:
+            raise SystemExit(f"the view {view} has {rows} rows, the manifests say {total}")
+    for dialect in ("snowflake", "bigquery"):
+        for _, statement in statements(folder, dialect):
+            sqlglot.parse_one(statement, dialect=dialect)
+    print(f"the views hold {totals}; sqlglot {sqlglot.__version__} read the other dialects")
+
+
 def main(folder):
     schedules = {}
-    for path in pathlib.Path(folder).rglob("*.json"):
+    folder = pathlib.Path(folder)
+    for path in folder.rglob("*.json"):
         if path.name == "latest.json" or path.parent.parent.name != "meta":
             continue
         manifest = json.loads(path.read_text())
@@ -60,8 +88,11 @@ def main(folder):
             schedules.setdefault(path.parent, []).append(manifest)
     if not schedules:
         raise SystemExit(f"no manifest below {folder}")
-    for folder, manifests in schedules.items():
-        check(folder.parent.parent, manifests)
+    totals = {}
+    for meta, manifests in schedules.items():
+        check(meta.parent.parent, manifests)
+        totals[manifests[0]["schedule"]] = sum(manifest["file"]["rows"] for manifest in manifests)
+    check_sql(folder, totals)
     print(f"DuckDB {duckdb.__version__} and Polars {polars.__version__} agree with {len(schedules)} schedule(s)")
 
 

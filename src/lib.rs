@@ -23,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod coverage;
 pub mod daemon;
+pub mod doctor;
 pub mod engine;
 pub mod landing;
 pub mod notify;

@@ -261,7 +261,14 @@ impl<S: Store, O: Outside> Daemon for Live<S, O> {
             by: actor.label(),
             mode: mode(intent),
         };
-        one_run(&self.ask(command).await?)
+        let answer = self.ask(command).await?;
+        let mut shown = one_run(&answer)?;
+        // Only a run that begins is cut into parts; a dry one says how many there would be.
+        if let (Intent::DryRun, Answer::Run(run)) = (intent, &answer) {
+            let parts = roster::plan::parts(&run.properties, run.window, run.terms.chunk);
+            shown.parts.total = parts.len() as u64;
+        }
+        Ok(shown)
     }
 
     async fn pause(

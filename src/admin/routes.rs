@@ -6,8 +6,8 @@ use super::view::{
     TriggerRequest, Triggered,
 };
 use super::{
-    Access, Completeness, Cursor, Daemon, Intent, Peer, Refusal, RunFilter, Survey, access,
-    complete, events, idempotency, openapi, page, problems,
+    Access, Completeness, Cursor, Daemon, Intent, Operations, Peer, Refusal, RunFilter, Survey,
+    access, complete, events, idempotency, openapi, operations, page, problems,
 };
 use crate::run::{Retrial, RunId};
 use crate::schedule::{Name, Window};
@@ -32,7 +32,7 @@ const WINDOW_MAX: u32 = 7_305;
 const REASON_MAX: usize = 500;
 
 /// All routes of the admin side over `daemon`; `stop` ends the event streams.
-pub fn router<D: Daemon + Completeness + Survey>(
+pub fn router<D: Daemon + Completeness + Survey + Operations>(
     daemon: Arc<D>,
     access: Access,
     stop: CancellationToken,
@@ -54,7 +54,7 @@ pub fn router<D: Daemon + Completeness + Survey>(
         .route("/api/v1/runs/{run}/retry", post(retry::<D>))
         .route("/api/v1/events", get(events::events::<D>));
     let keys = idempotency::Keys::default();
-    page::with_routes(complete::with_routes(router))
+    page::with_routes(operations::with_routes(complete::with_routes(router)))
         .layer(middleware::from_fn_with_state(keys, idempotency::once))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(Extension(events::Stop(stop)))

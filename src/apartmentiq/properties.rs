@@ -96,7 +96,7 @@ impl Client {
     }
 
     /// Everything in `data`, over all pages.
-    async fn all_of(&self, path: &[&str]) -> Result<Vec<Value>, Fault> {
+    pub(super) async fn all_of(&self, path: &[&str]) -> Result<Vec<Value>, Fault> {
         let mut all: Vec<Value> = Vec::new();
         for page in 1..=PAGES_MAX {
             let query = [
@@ -156,12 +156,12 @@ impl Found {
     }
 }
 
-fn id(value: &Value) -> Option<i64> {
+pub(super) fn id(value: &Value) -> Option<i64> {
     integer(value.get("id")?)
 }
 
 /// Beside the id, or among the attributes.
-fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+pub(super) fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     value
         .get(name)
         .or_else(|| value.get("attributes")?.get(name))

@@ -1,7 +1,9 @@
 //! What was asked and what the vendor said about its limits, for status and metrics.
 
 use super::budget::Budget;
-use reqwest::header::HeaderMap;
+use crate::clock;
+use chrono::{DateTime, Utc};
+use reqwest::header::{DATE, HeaderMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -13,6 +15,10 @@ const DRIFT_NOTES_MAX: usize = 32;
 pub struct LimitsSeen {
     /// `X-RateLimit-Limit` of the last answer that had one.
     pub limit: Option<u64>,
+    /// When it last answered anything.
+    pub answered_at: Option<DateTime<Utc>>,
+    /// Its clock and ours, as of its last answer that told the time.
+    pub clock: Option<VendorClock>,
     /// The pause that is still to be kept, if the vendor asked for one.
     pub closed_for: Option<Duration>,
     /// All pauses asked for, together.
@@ -23,6 +29,15 @@ pub struct LimitsSeen {
     pub requests: Vec<RequestCount>,
     /// Fields and words the vendor's contract does not know, each noted once (at most 32).
     pub drift: Vec<String>,
+}
+
+/// The vendor's time beside ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VendorClock {
+    /// The answer's `Date`, cut to whole seconds.
+    pub theirs: DateTime<Utc>,
+    /// When the answer's headers were here.
+    pub ours: DateTime<Utc>,
 }
 
 /// The vendor's account quota as its 429 told it.
@@ -49,6 +64,8 @@ pub(super) struct Usage {
 #[derive(Default)]
 struct Seen {
     limit: Option<u64>,
+    answered_at: Option<DateTime<Utc>>,
+    clock: Option<VendorClock>,
     quota: Option<Quota>,
     requests: BTreeMap<(&'static str, String), u64>,
     drift: BTreeSet<String>,
@@ -62,9 +79,16 @@ impl Usage {
     }
 
     pub(super) fn note_headers(&self, headers: &HeaderMap) {
-        let limit = headers.get("x-ratelimit-limit");
-        if let Some(limit) = limit.and_then(|v| v.to_str().ok()?.trim().parse().ok()) {
-            self.seen().limit = Some(limit);
+        let ours = clock::now();
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let limit = text("x-ratelimit-limit").and_then(|limit| limit.trim().parse().ok());
+        let date = text(DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok());
+        let mut seen = self.seen();
+        seen.answered_at = Some(ours);
+        seen.limit = limit.or(seen.limit);
+        if let Some(date) = date {
+            let theirs = DateTime::from(date);
+            seen.clock = Some(VendorClock { theirs, ours });
         }
     }
 
@@ -99,6 +123,8 @@ impl Usage {
         let requests = seen.requests.iter();
         LimitsSeen {
             limit: seen.limit,
+            answered_at: seen.answered_at,
+            clock: seen.clock,
             closed_for: budget.closed_for(),
             throttled: budget.throttled(),
             quota: seen.quota,

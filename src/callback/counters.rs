@@ -1,6 +1,7 @@
 //! What became of everything that came in: counted, never logged one by one, so that a flood of
 //! forgeries fills no disk.
 
+use super::Rehearsals;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The outcomes of requests and connections.
@@ -48,11 +49,17 @@ impl Outcome {
 pub struct Counters {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     connections: AtomicU64,
+    rehearsals: Rehearsals,
 }
 
 impl Counters {
     pub fn count(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize].load(Ordering::Relaxed)
+    }
+
+    /// The callbacks that we send ourselves.
+    pub fn rehearsals(&self) -> &Rehearsals {
+        &self.rehearsals
     }
 
     pub fn connections(&self) -> u64 {

@@ -2,11 +2,13 @@
 
 mod counters;
 mod listener;
+mod rehearsal;
 mod routes;
 mod verified;
 
 pub use counters::{Counters, Outcome};
 pub use listener::{Limits, serve};
+pub use rehearsal::{Heard, Rehearsals};
 
 use crate::run::AttemptId;
 use std::future::Future;

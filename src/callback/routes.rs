@@ -1,12 +1,13 @@
 //! The one route and its answers. All are empty; they differ in the status alone.
 
 use super::verified::VerifiedCallback;
-use super::{Acknowledge, Counters, Limits, Outcome};
+use super::{Acknowledge, Counters, Heard, Limits, Outcome};
 use crate::apartmentiq::CallbackKeys;
+use crate::run::AttemptId;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
@@ -42,7 +43,14 @@ async fn heard<A: Acknowledge>(
     VerifiedCallback { attempt }: VerifiedCallback,
     request: Request,
 ) -> Response {
-    let outcome = match passed_over(request.into_body(), &room.limits).await {
+    let rehearsal = rehearsal(&room, &attempt, &request);
+    let mut kept = rehearsal.as_ref().map(|_| Vec::new());
+    let read = passed_over(request.into_body(), &room.limits, kept.as_mut()).await;
+    if let (Some(mut heard), Some(body)) = (rehearsal, kept) {
+        heard.body = body;
+        room.counters.rehearsals().note(&attempt, heard);
+    }
+    let outcome = match read {
         Err(outcome) => outcome,
         Ok(()) => {
             let durable = room.acknowledger.acknowledge(attempt);
@@ -61,8 +69,26 @@ async fn elsewhere<A: Acknowledge>(State(room): State<Arc<Room<A>>>) -> Response
     not_found()
 }
 
-/// Reads the body to its end and keeps nothing of it: no word in it is believed.
-async fn passed_over(mut body: Body, limits: &Limits) -> Result<(), Outcome> {
+/// What is to be told of a callback that we sent ourselves; of others nothing is.
+fn rehearsal<A>(room: &Room<A>, attempt: &AttemptId, request: &Request) -> Option<Heard> {
+    if !room.counters.rehearsals().is_expected(attempt) {
+        return None;
+    }
+    let content_type = request.headers().get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    Some(Heard {
+        method: request.method().to_string(),
+        content_type: content_type.map(str::to_owned),
+        body: Vec::new(),
+    })
+}
+
+/// Reads the body to its end and keeps nothing of it, save of a rehearsal: no word in it is believed.
+async fn passed_over(
+    mut body: Body,
+    limits: &Limits,
+    mut kept: Option<&mut Vec<u8>>,
+) -> Result<(), Outcome> {
     let bytes_max = limits.body_bytes;
     // The announced length, so that a body too large is refused before it is invited (`Expect`).
     if hyper::body::Body::size_hint(&body).lower() > bytes_max {
@@ -75,6 +101,9 @@ async fn passed_over(mut body: Body, limits: &Limits) -> Result<(), Outcome> {
             bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
             if bytes > bytes_max {
                 return Err(Outcome::Oversized);
+            }
+            if let (Some(kept), Some(data)) = (kept.as_deref_mut(), frame.data_ref()) {
+                kept.extend_from_slice(data);
             }
         }
         Ok(())

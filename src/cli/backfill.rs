@@ -33,7 +33,7 @@ enum Only {
   aptiqd backfill owned-daily --from 2026-01-01 --to 2026-10-31 --only all --wait")]
 pub struct Args {
     /// The schedule's name
-    schedule: String,
+    pub(super) schedule: String,
     /// The first day
     #[arg(long, value_name = "DAY")]
     from: NaiveDate,

@@ -11,7 +11,7 @@ use crate::admin::view::{ActRequest, Acted};
   aptiqd cancel owned-daily.20261122T183000Z --dry-run")]
 pub struct Args {
     /// The run's id, as `runs` lists it
-    run: String,
+    pub(super) run: String,
     /// Only say what it would do
     #[arg(long)]
     dry_run: bool,

@@ -22,7 +22,7 @@ const LABEL: usize = 28;
   aptiqd coverage owned-daily --missing --json | jq '.missing[]'")]
 pub struct Args {
     /// The schedule's name
-    schedule: String,
+    pub(super) schedule: String,
     /// The first day [default: the first ever asked for]
     #[arg(long, value_name = "DAY", requires = "to")]
     from: Option<NaiveDate>,

@@ -21,10 +21,10 @@ pub struct Args {
     follow: bool,
     /// Only events of this run
     #[arg(long, value_name = "RUN")]
-    run: Option<String>,
+    pub(super) run: Option<String>,
     /// Only events of this schedule
     #[arg(long, value_name = "NAME")]
-    schedule: Option<String>,
+    pub(super) schedule: Option<String>,
     /// Only events beyond this number
     #[arg(long, value_name = "N")]
     after: Option<u64>,

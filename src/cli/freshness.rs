@@ -2,7 +2,8 @@
 
 use super::Context;
 use super::exit::{Exit, Failure, Outcome};
-use super::render::{Rows, age, span};
+use super::nagios::{self, Grade, Plugin};
+use super::render::{Rows, age, counted, span};
 use crate::admin::view::{Age, Code, Freshness, Level};
 use crate::clock;
 use std::time::Duration;
@@ -11,12 +12,24 @@ use std::time::Duration;
 #[derive(clap::Args)]
 #[command(before_help = "Examples:
   aptiqd freshness
+  aptiqd freshness --nagios
   aptiqd freshness --json | jq '.schedules[] | select(.level != \"ok\")'")]
-pub struct Args {}
+pub struct Args {
+    /// One line and exit 0, 1, 2 or 3, for monitoring plugins
+    #[arg(long)]
+    nagios: bool,
+}
 
-pub async fn perform(_: Args, context: &Context) -> Outcome {
-    let client = context.client().await?;
-    let freshness: Freshness = client.read("/api/v1/freshness").await?;
+pub async fn perform(args: Args, context: &Context) -> Outcome {
+    let plugin = nagios::asked("APTIQD FRESHNESS", args.nagios, context)?;
+    let asked = ask(context).await;
+    if let Some(plugin) = plugin {
+        return match asked {
+            Ok(freshness) => graded(&freshness, &plugin),
+            Err(failure) => plugin.unknown(&failure),
+        };
+    }
+    let freshness = asked?;
     let console = &context.console;
     if console.is_json() {
         console.document(&freshness);
@@ -52,6 +65,37 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
         Some(worst) if worst.level == Level::Error => Err(late(worst)),
         _ => Ok(Exit::Done),
     }
+}
+
+async fn ask(context: &Context) -> Result<Freshness, Failure> {
+    let client = context.client().await?;
+    Ok(client.read("/api/v1/freshness").await?)
+}
+
+/// Data without a measure cannot be judged: that is worth a person's look.
+fn graded(freshness: &Freshness, plugin: &Plugin) -> Outcome {
+    let Some(worst) = freshness.schedules.first() else {
+        let sentence = "no schedule declares a [freshness]";
+        return plugin.report(Grade::Unknown, sentence, "");
+    };
+    let grade = match worst.level {
+        Level::Ok => Grade::Ok,
+        Level::Warn => Grade::Warning,
+        Level::Error => Grade::Critical,
+    };
+    let sentence = match worst.level {
+        Level::Ok => format!(
+            "{} are fresh",
+            counted(freshness.schedules.len() as u64, "schedule")
+        ),
+        Level::Warn | Level::Error => late(worst).error.message,
+    };
+    let figures = freshness.schedules.iter().map(|one| {
+        let (warn, error) = (one.warn_after_seconds, one.error_after_seconds);
+        format!("'{}'={}s;{warn};{error}", one.schedule, one.age_seconds)
+    });
+    let figures: Vec<String> = figures.collect();
+    plugin.report(grade, &sentence, &figures.join(" "))
 }
 
 fn late(one: &Age) -> Failure {

@@ -1,18 +1,21 @@
 //! The command line: argv → verb → exit code. One file a verb.
 
 mod backfill;
+mod callback;
 mod cancel;
 mod check;
 mod completions;
 mod console;
 mod coverage;
 mod demo;
+mod doctor;
 mod events;
 mod exit;
 mod freshness;
 mod init;
 mod known;
 mod man;
+mod nagios;
 mod pause;
 mod places;
 mod plan;
@@ -28,8 +31,11 @@ mod sandbox;
 mod schema;
 mod show;
 mod signals;
+mod sql;
 mod status;
 mod store;
+mod suggest;
+mod token;
 mod trigger;
 mod verify;
 mod wait;
@@ -96,11 +102,34 @@ enum Verb {
     Properties(properties::Args),
     Prune(prune::Args),
     Why(why::Args),
+    Doctor(doctor::Args),
+    Callback(callback::Args),
+    Token(token::Args),
     Verify(verify::Args),
     Store(store::Args),
+    Sql(sql::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
+}
+
+impl Verb {
+    /// The schedule or run that the daemon is asked about.
+    fn subject(&self) -> Option<&str> {
+        match self {
+            Verb::Show(args) => Some(&args.run),
+            Verb::Cancel(args) => Some(&args.run),
+            Verb::Retry(args) => Some(&args.run),
+            Verb::Trigger(args) => Some(&args.schedule),
+            Verb::Backfill(args) => Some(&args.schedule),
+            Verb::Coverage(args) => Some(&args.schedule),
+            Verb::Pause(args) => Some(&args.schedule),
+            Verb::Resume(args) => Some(&args.schedule),
+            Verb::Runs(args) => args.schedule.as_deref(),
+            Verb::Events(args) => args.run.as_deref().or(args.schedule.as_deref()),
+            _ => None,
+        }
+    }
 }
 
 /// Examples stand before the usage: they are what most readers of a help text want.
@@ -141,7 +170,9 @@ pub fn main() -> ExitCode {
         console: Console::new(reader),
         config: cli.config,
     };
-    match perform(cli.verb, &context) {
+    let typed = cli.verb.subject().map(str::to_owned);
+    let outcome = perform(cli.verb, &context);
+    match outcome.map_err(|failure| suggested(failure, typed.as_deref(), &context)) {
         Ok(_) if context.console.lost_output() => {
             let failure = Failure::new(
                 Code::Failed,
@@ -156,6 +187,16 @@ pub fn main() -> ExitCode {
             context.console.fail(&failure);
             failure.exit().into()
         }
+    }
+}
+
+/// With the nearest known name, where one is not known.
+fn suggested(failure: Failure, typed: Option<&str>, context: &Context) -> Failure {
+    match (failure.error.code, typed, asker()) {
+        (Code::UnknownSchedule | Code::UnknownRun, Some(typed), Ok(runtime)) => {
+            runtime.block_on(suggest::nearest_known(failure, typed, context))
+        }
+        _ => failure,
     }
 }
 
@@ -210,6 +251,9 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Properties(args) => asker()?.block_on(properties::perform(args, context)),
         Verb::Prune(args) => asker()?.block_on(prune::perform(args, context)),
         Verb::Why(args) => asker()?.block_on(why::perform(args, context)),
+        Verb::Doctor(args) => asker()?.block_on(doctor::perform(args, context)),
+        Verb::Callback(args) => asker()?.block_on(callback::perform(args, context)),
+        Verb::Token(args) => asker()?.block_on(token::perform(args, context)),
         Verb::Cancel(args) => asker()?.block_on(cancel::perform(args, context)),
         Verb::Retry(args) => asker()?.block_on(retry::perform(args, context)),
         Verb::Pause(args) => asker()?.block_on(pause::perform(args, context)),
@@ -217,6 +261,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Reload(args) => asker()?.block_on(reload::perform(args, context)),
         Verb::Verify(args) => verify::perform(&args, context),
         Verb::Store(args) => server()?.block_on(store::perform(args, context)),
+        Verb::Sql(args) => sql::perform(&args, context),
         Verb::Schema(args) => schema::perform(&args, context),
         Verb::Completions(args) => completions::perform(args, context),
         Verb::Man(args) => man::perform(args, context),

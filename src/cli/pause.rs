@@ -11,7 +11,7 @@ use crate::admin::view::{Acted, PauseRequest};
   aptiqd resume owned-daily")]
 pub struct Args {
     /// The schedule's name
-    schedule: String,
+    pub(super) schedule: String,
     /// Why, for whoever finds it paused
     #[arg(long, value_name = "TEXT")]
     reason: String,

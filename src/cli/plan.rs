@@ -1,10 +1,10 @@
 //! `plan`: the coming fires, from the configuration alone; a daemon that runs on it adds what it knows.
 
-use super::Context;
 use super::console::Console;
 use super::exit::{Exit, Failure, Outcome};
 use super::known::Known;
 use super::render::{Rows, age, amount, counted, days};
+use super::{Context, suggest};
 use crate::admin::view::{Code, Fire, Plan};
 use crate::roster::plan::{self, PlannedFire, fires, local_days};
 use crate::schedule::Schedule;
@@ -95,7 +95,11 @@ fn schedules(context: &Context) -> Result<Vec<Schedule>, Failure> {
     Ok(checked.schedules)
 }
 
-fn chosen(schedules: Vec<Schedule>, name: Option<&str>) -> Result<Vec<Schedule>, Failure> {
+/// The one that is named, else all that are enabled.
+pub(super) fn chosen(
+    schedules: Vec<Schedule>,
+    name: Option<&str>,
+) -> Result<Vec<Schedule>, Failure> {
     let Some(name) = name else {
         let enabled = schedules.into_iter().filter(|schedule| schedule.enabled);
         return Ok(enabled.collect());
@@ -106,7 +110,9 @@ fn chosen(schedules: Vec<Schedule>, name: Option<&str>) -> Result<Vec<Schedule>,
         Some(schedule) => Ok(vec![schedule]),
         None => {
             let message = format!("there is no schedule `{name}`");
-            let help = format!("there are: {}", names.join(", "));
+            let near = suggest::nearest(name, names.iter().map(String::as_str));
+            let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+            let help = format!("{near}there are: {}", names.join(", "));
             Err(Failure::new(Code::UnknownSchedule, message, help))
         }
     }

@@ -180,6 +180,28 @@ pub fn counted(count: u64, noun: &str) -> String {
     format!("{} {nouns}", amount(count))
 }
 
+/// `text` cut at blanks into lines that begin at `indent` and end before `width`; the first line is
+/// begun already. A word that is longer stays whole.
+pub fn folded(text: &str, width: usize, indent: usize) -> String {
+    let room = width.saturating_sub(indent).max(20);
+    let mut folded = String::new();
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > room {
+            folded.push('\n');
+            folded.push_str(&" ".repeat(indent));
+            used = 0;
+        } else if used > 0 {
+            folded.push(' ');
+            used += 1;
+        }
+        folded.push_str(word);
+        used += length;
+    }
+    folded
+}
+
 /// Down to whole seconds, in UTC.
 pub fn instant(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%SZ").to_string()
@@ -220,6 +242,14 @@ mod tests {
         assert_eq!(at("2026-11-22T18:29:00Z"), "1m ago");
         assert_eq!(at("2026-11-22T18:30:07Z"), "in 7s");
         assert_eq!(at("2026-11-24T20:45:00Z"), "in 2d 2h");
+    }
+
+    #[test]
+    fn folded_text_keeps_to_its_column() {
+        let text = folded("one two three four five six seven eight", 30, 10);
+        assert_eq!(text, "one two three four\n          five six seven eight");
+        assert_eq!(folded("", 80, 4), "");
+        assert_eq!(folded(&"x".repeat(90), 40, 4).len(), 90);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::clock;
   aptiqd resume owned-daily")]
 pub struct Args {
     /// The schedule's name
-    schedule: String,
+    pub(super) schedule: String,
     /// Only say what it would do
     #[arg(long)]
     dry_run: bool,

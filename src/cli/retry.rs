@@ -12,7 +12,7 @@ use crate::admin::view::{Acted, RetryRequest};
   aptiqd retry owned-daily.20261122T183000Z --accept --wait")]
 pub struct Args {
     /// The run's id, as `runs` lists it
-    run: String,
+    pub(super) run: String,
     /// Land its quarantined files as they are, whatever checks they failed; nothing is exported
     #[arg(long)]
     accept: bool,

@@ -27,7 +27,7 @@ const STATES: [&str; 7] = [
 pub struct Args {
     /// Only runs of this schedule
     #[arg(long, value_name = "NAME")]
-    schedule: Option<String>,
+    pub(super) schedule: Option<String>,
     /// Only runs in this state, such as `failed`
     #[arg(long, hide_possible_values = true, value_parser = STATES)]
     state: Option<String>,

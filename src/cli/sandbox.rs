@@ -15,7 +15,7 @@ use std::time::Duration;
   aptiqd sandbox --fault lost-callback,truncated --job-time 10s
   aptiqd sandbox --json | jq -r .base_url")]
 pub struct Args {
-    /// Where the API answers
+    /// Where the API answers; on loopback
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8480")]
     listen: SocketAddr,
     /// How it misbehaves, `NAME[=N|=always],…`; a wrong name lists them
@@ -35,8 +35,13 @@ pub struct Args {
 }
 
 pub async fn perform(args: Args, context: &Context) -> Outcome {
-    let signals = Signals::listen()?;
     let listen = args.listen;
+    if !listen.ip().is_loopback() {
+        let message = format!("{listen} is no loopback address");
+        let help = "the simulated service guards nothing: take 127.0.0.1 or [::1]";
+        return Err(Failure::new(Code::Usage, message, help));
+    }
+    let signals = Signals::listen()?;
     let options = Options {
         listen,
         faults: args.fault,

@@ -17,7 +17,7 @@ use std::fmt::Write;
   aptiqd show owned-daily.20261122T183000Z --json | jq '.parts[].attempts'")]
 pub struct Args {
     /// The run's id, as `runs` lists it
-    run: String,
+    pub(super) run: String,
 }
 
 pub async fn perform(args: Args, context: &Context) -> Outcome {

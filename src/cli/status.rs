@@ -2,30 +2,133 @@
 
 use super::Context;
 use super::console::{Console, Tone};
-use super::exit::{Exit, Outcome};
-use super::render::{Rows, age, amount, bytes, counted, days, tone_of_level};
+use super::exit::{Exit, Failure, Outcome};
+use super::nagios::{self, Grade, Plugin};
+use super::render::{Rows, age, amount, bytes, counted, days, folded, tone_of_level};
+use super::signals::Signals;
 use crate::admin::view::{Level, ScheduleStatus, Status};
 use crate::clock;
 use chrono::{DateTime, Utc};
 use std::fmt::Write;
+use std::io::IsTerminal;
+use std::pin::pin;
+use std::time::Duration;
+
+/// Lines of a table, so that all of it stays on one screen; the worst come first.
+const SCHEDULES_MAX: usize = 20;
+const RUNS_MAX: usize = 10;
+/// How often `--watch` looks again.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// How the daemon and its schedules are, worst first
 #[derive(clap::Args)]
 #[command(before_help = "Examples:
   aptiqd status
+  aptiqd status --watch
+  aptiqd status --nagios
   aptiqd status --json | jq '.schedules[] | {name, state, last_success}'")]
-pub struct Args {}
+pub struct Args {
+    /// Look again every 2 seconds, until Ctrl-C
+    #[arg(long, short, conflicts_with = "nagios")]
+    watch: bool,
+    /// One line and exit 0, 1, 2 or 3, for monitoring plugins
+    #[arg(long)]
+    nagios: bool,
+}
 
-pub async fn perform(_: Args, context: &Context) -> Outcome {
+pub async fn perform(args: Args, context: &Context) -> Outcome {
+    if let Some(plugin) = nagios::asked("APTIQD", args.nagios, context)? {
+        return match ask(context).await {
+            Ok(status) => graded(&status, &plugin),
+            // A service that does not run is what such a check is for.
+            Err(failure) if failure.exit() == Exit::Unreachable => {
+                plugin.report(Grade::Critical, &failure.error.message, "")
+            }
+            Err(failure) => plugin.unknown(&failure),
+        };
+    }
+    if args.watch {
+        return watch(context).await;
+    }
+    say(&ask(context).await?, &context.console);
+    Ok(Exit::Done)
+}
+
+async fn ask(context: &Context) -> Result<Status, Failure> {
     let client = context.client().await?;
-    let status: Status = client.read("/api/v1/status").await?;
+    Ok(client.read("/api/v1/status").await?)
+}
+
+/// Again and again; on a terminal in its place. A daemon that restarts is waited for.
+async fn watch(context: &Context) -> Outcome {
+    let mut interrupt = pin!(Signals::listen()?.stop());
     let console = &context.console;
-    if console.is_json() {
-        console.document(&status);
-    } else {
-        console.say(&render(&status, console, clock::now()));
+    let in_place = std::io::stdout().is_terminal() && !console.is_json();
+    say(&ask(context).await?, console);
+    while !console.is_closed() {
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = interrupt.as_mut() => return Ok(Exit::Interrupted),
+        }
+        let asked = ask(context).await;
+        if in_place {
+            // Home, and clear what follows.
+            console.say("\u{1b}[H\u{1b}[2J");
+        }
+        match asked {
+            Ok(status) => say(&status, console),
+            Err(failure) if failure.error.retryable => console.fail(&failure),
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(Exit::Done)
+}
+
+fn say(status: &Status, console: &Console) {
+    if console.is_json() {
+        console.document(status);
+    } else {
+        console.say(&render(status, console, clock::now()));
+    }
+}
+
+fn graded(status: &Status, plugin: &Plugin) -> Outcome {
+    let worst = status.attention.first();
+    let grade = match (status.ready, worst.map(|line| line.level)) {
+        (false, _) | (_, Some(Level::Error)) => Grade::Critical,
+        (_, Some(Level::Warn)) => Grade::Warning,
+        _ => Grade::Ok,
+    };
+    let sentence = match worst {
+        Some(line) => {
+            let more = match status.attention.len() {
+                1 => String::new(),
+                count => format!(" (and {} more)", count - 1),
+            };
+            format!("{}: {}{more}", line.subject, line.message)
+        }
+        None => format!(
+            "{} well, {} under way",
+            counted(status.schedules.len() as u64, "schedule"),
+            counted(status.runs.len() as u64, "run")
+        ),
+    };
+    let of = |level| {
+        status
+            .attention
+            .iter()
+            .filter(|line| line.level == level)
+            .count()
+    };
+    let figures = format!(
+        "errors={} warnings={} schedules={} runs_open={} jobs_in_flight={}",
+        of(Level::Error),
+        of(Level::Warn),
+        status.schedules.len(),
+        status.runs.len(),
+        status.jobs_in_flight
+    );
+    plugin.report(grade, &sentence, &figures)
 }
 
 fn render(status: &Status, console: &Console, now: DateTime<Utc>) -> String {
@@ -48,8 +151,10 @@ fn render(status: &Status, console: &Console, now: DateTime<Utc>) -> String {
             Level::Warn => "warn",
             Level::Ok => "note",
         };
+        let about = format!("{}: {}", line.subject, line.message);
+        let about = folded(&about, usize::from(console.width()), word.len() + 2);
         let word = console.tint(word, tone_of_level(line.level));
-        let _ = writeln!(text, "\n{word}: {}: {}", line.subject, line.message);
+        let _ = writeln!(text, "\n{word}: {about}");
         if !line.help.is_empty() {
             let _ = writeln!(text, "  → {}", line.help);
         }
@@ -70,7 +175,7 @@ fn schedules(schedules: &[ScheduleStatus], console: &Console, now: DateTime<Utc>
         console,
         &["schedule", "state", "last landed", "next fire", "reason"],
     );
-    for schedule in schedules {
+    for schedule in schedules.iter().take(SCHEDULES_MAX) {
         rows.row(&[
             &schedule.name,
             &schedule.state,
@@ -82,6 +187,20 @@ fn schedules(schedules: &[ScheduleStatus], console: &Console, now: DateTime<Utc>
         ]);
     }
     rows.finish(console)
+        + &more(
+            schedules.len(),
+            SCHEDULES_MAX,
+            "schedule",
+            "aptiqd status --json",
+        )
+}
+
+/// What a table left out, and the command that shows it.
+fn more(count: usize, shown: usize, noun: &str, command: &str) -> String {
+    match count.saturating_sub(shown) {
+        0 => String::new(),
+        left => format!("and {} more → {command}\n", counted(left as u64, noun)),
+    }
 }
 
 fn open_runs(status: &Status, console: &Console, now: DateTime<Utc>) -> String {
@@ -92,7 +211,7 @@ fn open_runs(status: &Status, console: &Console, now: DateTime<Utc>) -> String {
         console,
         &["run", "state", "days", "parts", "since", "reason"],
     );
-    for run in &status.runs {
+    for run in status.runs.iter().take(RUNS_MAX) {
         rows.row(&[
             &run.id,
             run.state.as_str(),
@@ -102,7 +221,13 @@ fn open_runs(status: &Status, console: &Console, now: DateTime<Utc>) -> String {
             run.reason.as_deref().unwrap_or_default(),
         ]);
     }
-    format!("\n{}", rows.finish(console))
+    let left = more(
+        status.runs.len(),
+        RUNS_MAX,
+        "run",
+        "aptiqd runs --state running",
+    );
+    format!("\n{}{left}", rows.finish(console))
 }
 
 fn health(status: &Status, now: DateTime<Utc>) -> String {

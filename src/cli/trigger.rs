@@ -1,9 +1,9 @@
 //! `trigger`: a run now.
 
 use super::exit::{Exit, Failure, Outcome};
-use super::render::{counted, days};
+use super::render::{amount, counted, days};
 use super::{Context, encode, wait};
-use crate::admin::view::{Code, TriggerRequest, Triggered};
+use crate::admin::view::{Code, Forecast, Run, TriggerRequest, Triggered};
 use chrono::NaiveDate;
 
 /// A run of a schedule now, of its own window or of the days given
@@ -14,7 +14,7 @@ use chrono::NaiveDate;
   aptiqd trigger owned-daily --dry-run")]
 pub struct Args {
     /// The schedule's name
-    schedule: String,
+    pub(super) schedule: String,
     /// The first day to export
     #[arg(long, value_name = "DAY", requires = "to")]
     from: Option<NaiveDate>,
@@ -45,6 +45,18 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     };
     let mut triggered: Triggered = client.act(&path, &request).await?;
     let console = &context.console;
+    if args.dry_run {
+        let path = format!("/api/v1/schedules/{}/forecast", encode(&args.schedule));
+        let forecast: Forecast = client.act(&path, &request).await?;
+        triggered.run.parts.total = forecast.parts;
+        triggered.properties = Some(forecast.properties);
+        triggered.property_days = Some(forecast.property_days);
+        match console.is_json() {
+            true => console.document(&triggered),
+            false => console.say(&would(&triggered.run, &forecast)),
+        }
+        return Ok(Exit::Done);
+    }
     if args.wait {
         let run = wait::until_ended(&client, &triggered.run.id, console).await?;
         if console.is_json() {
@@ -56,13 +68,6 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     let run = &triggered.run;
     if console.is_json() {
         console.document(&triggered);
-    } else if args.dry_run {
-        let parts = counted(run.parts.total, "part");
-        console.say(&format!(
-            "would export {} of {} in {parts}\n",
-            days(run.window),
-            run.schedule
-        ));
     } else {
         console.say(&format!(
             "{} is {}\n→ aptiqd show {}\n",
@@ -72,4 +77,19 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         ));
     }
     Ok(Exit::Done)
+}
+
+/// What a trigger would begin.
+fn would(run: &Run, forecast: &Forecast) -> String {
+    format!(
+        "would export {} of {} in {}: {}, {}\n",
+        days(run.window),
+        run.schedule,
+        counted(forecast.parts, "part"),
+        match forecast.properties {
+            1 => "1 property".to_owned(),
+            count => format!("{} properties", amount(count)),
+        },
+        counted(forecast.property_days, "property-day"),
+    )
 }

@@ -28,4 +28,5 @@ pub use daemon::{Admin, Api, Callback, Credential, Daemon, Download, Landing, St
 pub use fault::{Fault, render};
 pub use notifier::{NoticeUrl, Notifier};
 pub use schedules::{Scope, load_folder, load_folder_in};
+pub use secret_file::quoted as shell_word;
 pub use texts::{CONFIG_SCHEMA, SCHEDULE_SCHEMA, init_files};

@@ -133,8 +133,8 @@ fn bad_key_line(text: &str) -> Option<usize> {
         .map(|index| index + 1)
 }
 
-/// For a shell.
-fn quoted(path: &Path) -> String {
+/// A path as it can be pasted into a shell.
+pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@:".contains(&b);
     if text.bytes().all(plain) {

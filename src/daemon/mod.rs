@@ -10,6 +10,7 @@
 
 mod admin;
 mod callbacks;
+mod diagnosis;
 mod listeners;
 mod notices;
 mod prune;
@@ -89,6 +90,7 @@ pub struct Parts<S> {
     pub api: Client,
     pub landing: Landing,
     pub callbacks: Arc<Counters>,
+    pub keys: Arc<CallbackKeys>,
     pub reloader: Reloader,
     /// What became of notices.
     pub notices: notify::Counts,
@@ -108,6 +110,7 @@ impl<S> Clone for Parts<S> {
             api: self.api.clone(),
             landing: self.landing.clone(),
             callbacks: Arc::clone(&self.callbacks),
+            keys: Arc::clone(&self.keys),
             reloader: self.reloader.clone(),
             notices: self.notices.clone(),
             started_at: self.started_at,
@@ -195,7 +198,7 @@ impl<S: Store> Daemon<S> {
         });
         let serving = callback::serve(
             listener,
-            keys,
+            Arc::clone(&keys),
             Acknowledger(handle.clone()),
             callback::Limits::default(),
             stop.clone(),
@@ -214,6 +217,7 @@ impl<S: Store> Daemon<S> {
             api,
             landing,
             callbacks,
+            keys,
             reloader,
             notices: notify::Counts::default(),
             started_at: clock::now(),

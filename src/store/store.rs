@@ -142,4 +142,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The sequence of the newest durable event; 0 in an empty store.
     fn position(&self) -> Sequence;
+
+    /// Reads all that is kept and proves that nothing is missing or changed. Blocks.
+    ///
+    /// # Errors
+    /// `Stopped` if it is not what was committed; nothing more is accepted then.
+    fn audit(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }

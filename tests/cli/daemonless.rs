@@ -6,12 +6,12 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
-const SCHEDULE: &str = "report = \"property\"\nformat = \"csv\"\ncron = \"30 12 * * *\"\n\
+pub const SCHEDULE: &str = "report = \"property\"\nformat = \"csv\"\ncron = \"30 12 * * *\"\n\
     timezone = \"America/Chicago\"\nwindow = \"yesterday\"\n\
     properties = { ids = [1, 2, 3] }\nchunk = { properties = 2, days = 31 }\n";
 
 /// A configuration whose admin side is nobody's, with one schedule.
-fn configured() -> tempfile::TempDir {
+pub fn configured() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("schedules")).unwrap();
     fs::write(folder.path().join("schedules/owned.toml"), SCHEDULE).unwrap();

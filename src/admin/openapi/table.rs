@@ -94,6 +94,7 @@ pub fn operations() -> Vec<Operation> {
     let mut all = around();
     all.extend(reads());
     all.extend(acts());
+    all.extend(questions());
     all
 }
 
@@ -256,5 +257,35 @@ fn acts() -> Vec<Operation> {
             "include",
             "Take a property in again",
         ),
+    ]
+}
+
+/// What an operator asks when something may be wrong: each sends requests elsewhere, so each is a POST.
+fn questions() -> Vec<Operation> {
+    vec![
+        post::<view::ActRequest, view::Doctor>(
+            "/api/v1/doctor",
+            "doctor",
+            "Everything that may be wrong, each with the command that mends it; takes up to half a minute",
+        )
+        .refused(&[409, 422]),
+        post::<view::ActRequest, view::CallbackTest>(
+            "/api/v1/callback/test",
+            "callback_test",
+            "Whether a POST to ourselves by the public address comes through",
+        )
+        .refused(&[409, 422]),
+        post::<view::ActRequest, view::TokenCheck>(
+            "/api/v1/token/check",
+            "token_check",
+            "Whether ApartmentIQ takes the credential, until when, and what it sees",
+        )
+        .refused(&[409, 422]),
+        post::<view::TriggerRequest, view::Forecast>(
+            "/api/v1/schedules/{schedule}/forecast",
+            "forecast",
+            "What a trigger would ask for: parts, properties, property-days",
+        )
+        .refused(&[404, 409, 422, 502, 503]),
     ]
 }

@@ -3,6 +3,7 @@
 mod complete;
 mod fake;
 mod fake_complete;
+mod fake_operations;
 mod fake_page;
 mod refused;
 

@@ -4,6 +4,7 @@
 
 mod cells;
 mod complete;
+mod doctor;
 mod error;
 mod event;
 mod plan;
@@ -16,6 +17,9 @@ pub use cells::{CellMap, CellsOfProperty};
 pub use complete::{
     Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, IncludeRequest,
     JobOfFile, Properties, Property, Why,
+};
+pub use doctor::{
+    Account, CallbackTest, Certificate, Doctor, Examined, Finding, Forecast, Standing, TokenCheck,
 };
 pub use error::{Code, Error, ErrorDocument, Problem};
 pub use event::{Event, Events};

@@ -173,6 +173,11 @@ pub struct RunDetail {
 pub struct Triggered {
     pub schema: String,
     pub run: Run,
+    /// Of a dry run: what it would ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub properties: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub property_days: Option<u64>,
 }
 
 /// `backfill`.
@@ -238,7 +243,12 @@ impl RunDetail {
 impl Triggered {
     pub fn new(run: Run) -> Triggered {
         let schema = "aptiqd.trigger/1".to_owned();
-        Triggered { schema, run }
+        Triggered {
+            schema,
+            run,
+            properties: None,
+            property_days: None,
+        }
     }
 }
 

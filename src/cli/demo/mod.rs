@@ -44,9 +44,15 @@ pub struct Args {
     /// Stay up afterwards, with the status page, until Ctrl-C
     #[arg(long)]
     keep: bool,
+    /// Only say what it would do
+    #[arg(long, conflicts_with = "keep")]
+    dry_run: bool,
 }
 
 pub async fn perform(args: Args, context: &Context) -> Outcome {
+    if args.dry_run {
+        return would(&args, context);
+    }
     telemetry::init_from(Style::detect(), LevelFilter::ERROR);
     let signals = Signals::listen()?;
     scene::clear(&args.dir)?;
@@ -98,6 +104,30 @@ async fn start(
     let mut daemon = started.await.map_err(failure)?;
     daemon.serve_admin(doors, tally);
     Ok((daemon, client))
+}
+
+/// Whether it could, and where; nothing is made or removed.
+fn would(args: &Args, context: &Context) -> Outcome {
+    scene::may_play(&args.dir)?;
+    let console = &context.console;
+    if console.is_json() {
+        console.document(&json!({
+            "schema": "aptiqd.demo/1",
+            "dir": args.dir,
+            "run": null,
+            "files": [],
+            "verified": false,
+            "page": null,
+            "dry_run": true,
+        }));
+    } else {
+        console.say(&format!(
+            "would play in {}: a simulated ApartmentIQ and a daemon on loopback, one run of {}\n",
+            args.dir.display(),
+            scene::SCHEDULE
+        ));
+    }
+    Ok(Exit::Done)
 }
 
 /// Follows the run from its fire to its end, a line for everything that happens.

@@ -39,31 +39,8 @@ pub fn sandbox_options() -> Options {
 
 /// Makes room: removes what an earlier demo left, and nothing else.
 pub fn clear(dir: &Path) -> Result<(), Failure> {
-    let conflict = |message: String| {
-        Failure::new(
-            Code::Conflict,
-            message,
-            "name another folder: aptiqd demo --dir DIR",
-        )
-    };
+    may_play(dir)?;
     let shown = dir.display();
-    let empty = match fs::read_dir(dir) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-        Err(error) => return Err(conflict(format!("cannot look into {shown}: {error}"))),
-    };
-    if empty {
-        return Ok(());
-    }
-    if !dir.join(MARK).exists() {
-        return Err(conflict(format!(
-            "{shown} holds something that is no demo's"
-        )));
-    }
-    let socket = dir.join("state/admin.sock");
-    if std::os::unix::net::UnixStream::connect(socket).is_ok() {
-        return Err(conflict(format!("a demo is running in {shown}")));
-    }
     for name in ["state", "exports", "schedules"] {
         match fs::remove_dir_all(dir.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -73,6 +50,31 @@ pub fn clear(dir: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Whether a demo may play in a folder: one that is not there, is empty, or is an earlier demo's.
+pub fn may_play(dir: &Path) -> Result<(), Failure> {
+    let shown = dir.display();
+    let empty = match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(conflict(format!("cannot look into {shown}: {error}"))),
+    };
+    if !empty && !dir.join(MARK).exists() {
+        return Err(conflict(format!(
+            "{shown} holds something that is no demo's"
+        )));
+    }
+    let socket = dir.join("state/admin.sock");
+    match std::os::unix::net::UnixStream::connect(socket) {
+        Ok(_) => Err(conflict(format!("a demo is running in {shown}"))),
+        Err(_) => Ok(()),
+    }
+}
+
+fn conflict(message: String) -> Failure {
+    let help = "name another folder: aptiqd demo --dir DIR";
+    Failure::new(Code::Conflict, message, help)
 }
 
 impl Scene {

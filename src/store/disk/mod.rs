@@ -343,4 +343,8 @@ impl Store for Disk {
     fn position(&self) -> Sequence {
         self.shared.position.load(Ordering::Acquire)
     }
+
+    fn audit(&self) -> Result<(), Error> {
+        Disk::audit(self)
+    }
 }
