@@ -1,8 +1,11 @@
 //! Durable callbacks over HTTP, against the same listener with nothing in the place of the disk:
 //! `cargo bench --bench callbacks`. Client and listener share the machine; the ratio is the figure.
 //!
+//! Between the two stands the floor: the same listener over a bare file, one append and one `fdatasync` for all callbacks
+//! that wait. It tells what the disk costs by itself, which on a busy machine is most of it.
+//!
 //! `APTIQD_BENCH_SECONDS` (3) is the length of one round, `APTIQD_BENCH_ROUNDS` (3) their number;
-//! the best round of each side is compared, since machines are noisy.
+//! the best round of each side is compared, since machines are noisy. `APTIQD_BENCH_CONNECTIONS` picks one of 1, 32, 256.
 
 use aptiqd::apartmentiq::{self, CallbackKeys, Client};
 use aptiqd::callback::{Acknowledge, Counters, Limits, Unavailable, serve};
@@ -10,12 +13,15 @@ use aptiqd::engine::{self, Engine, Errands, Handle};
 use aptiqd::landing::{self, Landing};
 use aptiqd::run::AttemptId;
 use aptiqd::store;
+use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -28,6 +34,43 @@ struct Nothing;
 impl Acknowledge for Nothing {
     async fn acknowledge(&self, _: AttemptId) -> Result<(), Unavailable> {
         Ok(())
+    }
+}
+
+/// The least that durability can cost: a bare file, one thread, one `fdatasync` for all that wait.
+#[derive(Clone)]
+struct Floor(mpsc::Sender<(AttemptId, oneshot::Sender<()>)>);
+
+impl Floor {
+    fn start(folder: &Path) -> Floor {
+        let mut file = File::create(folder.join("floor")).expect("a file");
+        let (sender, mut receiver) = mpsc::channel::<(AttemptId, oneshot::Sender<()>)>(4_096);
+        std::thread::spawn(move || {
+            let mut batch = Vec::new();
+            while receiver.blocking_recv_many(&mut batch, 1_024) > 0 {
+                let lines: String = batch
+                    .iter()
+                    .map(|(attempt, _)| format!("{attempt}\n"))
+                    .collect();
+                file.write_all(lines.as_bytes()).expect("written");
+                file.sync_data().expect("synced");
+                for (_, reply) in batch.drain(..) {
+                    let _ = reply.send(());
+                }
+            }
+        });
+        Floor(sender)
+    }
+}
+
+impl Acknowledge for Floor {
+    async fn acknowledge(&self, attempt: AttemptId) -> Result<(), Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.0
+            .send((attempt, reply))
+            .await
+            .map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)
     }
 }
 
@@ -103,29 +146,38 @@ fn main() {
     let rounds = setting("APTIQD_BENCH_ROUNDS", 3);
     let folder = tempfile::tempdir_in(".").expect("a folder on the disk to be measured");
     println!("callbacks: best of {rounds} rounds of {seconds} s, durable against nothing");
-    println!("connections   nothing/s   durable/s   ratio   durable p50   durable p99");
-    for connections in CONNECTIONS {
-        let best = |durable: bool| {
-            let rounds = (0..rounds).map(|round| {
-                let time = Duration::from_secs(seconds);
-                if durable {
-                    let path = folder.path().join(format!("{connections}-{round}"));
-                    std::fs::create_dir(&path).expect("a folder");
-                    measure(|runtime| Durable::start(runtime, &path), connections, time)
-                } else {
-                    measure(|_| Nothing, connections, time)
-                }
-            });
-            rounds
-                .max_by(|a, b| a.per_second.total_cmp(&b.per_second))
-                .expect("at least one round")
-        };
-        let (nothing, durable) = (best(false), best(true));
+    println!(
+        "connections   nothing/s     floor/s   durable/s   of nothing   of floor   durable p50   durable p99"
+    );
+    let only = setting("APTIQD_BENCH_CONNECTIONS", 0) as usize;
+    let chosen = CONNECTIONS
+        .iter()
+        .filter(|connections| only == 0 || only == **connections);
+    for &connections in chosen {
+        let mut best: [Option<Figures>; 3] = [None; 3];
+        // In turn, because disks are noisy.
+        for round in 0..rounds {
+            let path = folder.path().join(format!("{connections}-{round}"));
+            std::fs::create_dir(&path).expect("a folder");
+            let time = Duration::from_secs(seconds);
+            let figures = [
+                measure(|_| Nothing, connections, time),
+                measure(|_| Floor::start(&path), connections, time),
+                measure(|runtime| Durable::start(runtime, &path), connections, time),
+            ];
+            for (best, figures) in best.iter_mut().zip(figures) {
+                let better = best.is_none_or(|best| figures.per_second > best.per_second);
+                *best = if better { Some(figures) } else { *best };
+            }
+        }
+        let [nothing, floor, durable] = best.map(|best| best.expect("at least one round"));
         println!(
-            "{connections:>11} {:>11.0} {:>11.0} {:>6.0}% {:>10.2} ms {:>10.2} ms",
+            "{connections:>11} {:>11.0} {:>11.0} {:>11.0} {:>11.0}% {:>9.0}% {:>10.2} ms {:>10.2} ms",
             nothing.per_second,
+            floor.per_second,
             durable.per_second,
             100.0 * durable.per_second / nothing.per_second,
+            100.0 * durable.per_second / floor.per_second,
             durable.p50.as_secs_f64() * 1e3,
             durable.p99.as_secs_f64() * 1e3,
         );

@@ -27,7 +27,8 @@ use tower::ServiceExt;
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How often at most such failures are logged.
 const ACCEPT_WORDS: Duration = Duration::from_secs(60);
-const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Beyond it hyper answers 431 by itself, which tells this listener from others.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 const LINGER_BYTES_MAX: usize = 256 * 1024;
 
 /// What a sender may cost.

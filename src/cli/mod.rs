@@ -211,7 +211,13 @@ fn refuse(error: &clap::Error) -> Exit {
     let asks_json = std::env::args().any(|word| word == "--json");
     if asks_json && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default();
+        // What follows the first blank line is advice; what comes before it may name arguments, one a line.
+        let said: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let message = said.join(" ");
         let message = message.trim_start_matches("error: ");
         let failure = Failure::new(Code::Usage, message, "aptiqd --help");
         Console::new(Reader::Script).fail(&failure);

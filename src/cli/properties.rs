@@ -3,7 +3,7 @@
 use super::Context;
 use super::exit::{Exit, Outcome};
 use super::render::Rows;
-use crate::admin::view::{ActRequest, ExcludeRequest, Properties};
+use crate::admin::view::{ExcludeRequest, IncludeRequest, Properties};
 use clap::Subcommand;
 
 /// The properties there are; leave one out of new runs, or take it in again
@@ -11,7 +11,7 @@ use clap::Subcommand;
 #[command(before_help = "Examples:
   aptiqd properties list
   aptiqd properties exclude 99001416 --reason sold
-  aptiqd properties include 99001416")]
+  aptiqd properties include 99001416 --reason 'bought back'")]
 pub struct Args {
     #[command(subcommand)]
     act: Act,
@@ -45,6 +45,9 @@ enum Act {
         /// The property's id
         #[arg(value_name = "ID")]
         property: i64,
+        /// Why, for whoever reads it later
+        #[arg(long)]
+        reason: Option<String>,
         /// Only say what it would do
         #[arg(long)]
         dry_run: bool,
@@ -78,9 +81,15 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
             let text = format!("new runs {would} {property} out{}\n", schedules(&after));
             (after, text)
         }
-        Act::Include { property, dry_run } => {
+        Act::Include {
+            property,
+            reason,
+            dry_run,
+        } => {
             let path = format!("{path}/{property}/include");
-            let after: Properties = client.act(&path, &ActRequest { dry_run }).await?;
+            let after: Properties = client
+                .act(&path, &IncludeRequest { reason, dry_run })
+                .await?;
             let would = if dry_run { "would ask" } else { "ask" };
             let text = format!(
                 "new runs {would} for {property} again{}\n",

@@ -170,10 +170,14 @@ pub fn amount(count: u64) -> String {
     text
 }
 
-/// `1 part`, `28 parts`.
+/// `1 part`, `28 parts`, `2 properties`.
 pub fn counted(count: u64, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", amount(count))
+    let nouns = match (count, noun.strip_suffix('y')) {
+        (1, _) => noun.to_owned(),
+        (_, Some("da")) | (_, None) => format!("{noun}s"),
+        (_, Some(stem)) => format!("{stem}ies"),
+    };
+    format!("{} {nouns}", amount(count))
 }
 
 /// `text` cut at blanks into lines that begin at `indent` and end before `width`; the first line is
@@ -229,6 +233,8 @@ mod tests {
         assert_eq!(amount(0), "0");
         assert_eq!(amount(1_234_567), "1,234,567");
         assert_eq!(counted(1, "part"), "1 part");
+        assert_eq!(counted(2, "day"), "2 days");
+        assert_eq!(counted(2, "property"), "2 properties");
         let now: DateTime<Utc> = "2026-11-22T18:30:00Z".parse().unwrap();
         let at = |text: &str| age(text.parse().unwrap(), now);
         assert_eq!(at("2026-11-22T15:17:09Z"), "3h 12m ago");

@@ -53,13 +53,36 @@ pub fn perform(args: &Args, context: &Context) -> Outcome {
         [] => String::new(),
     };
     let help = match verified.differences().next() {
-        Some(file) => format!(
-            "export those days again: aptiqd trigger {} --from … --to …",
-            file.schedule
-        ),
+        Some(file) => mend(file),
         None => String::new(),
     };
     Err(Failure::new(Code::Incomplete, message, help))
+}
+
+/// The command that brings the file back, as far as its path tells.
+fn mend(file: &landing::Verified) -> String {
+    if file.state == FileState::WithoutManifest {
+        return format!("nothing vouches for {}: move it away", file.path);
+    }
+    let path = file.path.trim_end_matches(".json");
+    let key = path.split('/').find_map(|part| part.split_once('='));
+    let days = match key {
+        Some(("date", day)) => Some((day.to_owned(), day.to_owned())),
+        Some(("window", days)) => days
+            .split_once('_')
+            .map(|(from, to)| (from.to_owned(), to.to_owned())),
+        Some(("month", first)) => last_of_month(first).map(|last| (first.to_owned(), last)),
+        _ => None,
+    };
+    let (from, to) = days.unwrap_or_else(|| ("FIRST-DAY".to_owned(), "LAST-DAY".to_owned()));
+    let schedule = &file.schedule;
+    format!("export those days again: aptiqd trigger {schedule} --from {from} --to {to} --wait")
+}
+
+fn last_of_month(first: &str) -> Option<String> {
+    let first: chrono::NaiveDate = first.parse().ok()?;
+    let next = first.checked_add_months(chrono::Months::new(1))?;
+    Some(next.pred_opt()?.to_string())
 }
 
 /// A schedule that is declared, or of which something has landed.

@@ -5,6 +5,10 @@ use crate::roster::Entry;
 use serde_json::Value;
 
 pub(super) fn entry(entry: &Entry) {
+    // A flood of callbacks must not cost a text each that nobody reads.
+    if is_quiet(entry) && !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
     let text = |name: &str| entry.body.get(name).and_then(Value::as_str);
     let event = text("event").unwrap_or_default();
     let schedule = entry.schedule.as_deref().unwrap_or_default();
@@ -14,7 +18,7 @@ pub(super) fn entry(entry: &Entry) {
     let job = text("job_id");
     let detail = detail(&entry.body);
     match event {
-        "callback_heard" | "job_not_found" | "job_checked" | "cancel_settled" => {
+        _ if is_quiet(entry) => {
             tracing::debug!(event, schedule, run, part, attempt, job, "{event}{detail}");
         }
         "submit_unsent" | "submit_refused" | "submit_unanswered" | "fetch_broken"
@@ -28,6 +32,19 @@ pub(super) fn entry(entry: &Entry) {
         }
         _ => tracing::info!(event, schedule, run, part, attempt, job, "{event}{detail}"),
     }
+}
+
+/// Events that change no state which a person follows.
+fn is_quiet(entry: &Entry) -> bool {
+    let quiet = [
+        "callback_heard",
+        "callbacks_repeated",
+        "job_not_found",
+        "job_checked",
+        "cancel_settled",
+    ];
+    let event = entry.body.get("event").and_then(Value::as_str);
+    event.is_some_and(|event| quiet.contains(&event))
 }
 
 fn detail(body: &Value) -> String {

@@ -72,7 +72,12 @@ impl Roster {
                 let exclusion = Exclusion { reason, by, since };
                 self.exclude(property, exclusion, mode, turn)
             }
-            Command::Include { property, by, mode } => self.include(property, &by, mode, turn),
+            Command::Include {
+                property,
+                reason,
+                by,
+                mode,
+            } => self.include(property, reason, &by, mode, turn),
             Command::Properties => Ok(Answer::Properties(self.properties())),
             Command::Cell {
                 schedule,

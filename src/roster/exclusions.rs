@@ -56,6 +56,7 @@ impl Roster {
     pub(super) fn include(
         &mut self,
         property: i64,
+        reason: Option<String>,
         by: &str,
         mode: Mode,
         turn: &mut Turn,
@@ -65,7 +66,9 @@ impl Roster {
             return Err(Refusal::Conflict { message, run: None });
         }
         if mode == Mode::Act {
-            let body = json!({"event": "property_included", "property": property, "by": by});
+            let body = json!({
+                "event": "property_included", "property": property, "reason": reason, "by": by,
+            });
             turn.entries.push(note(body));
             turn.saved.push(Saved::Exclusion(property, None));
             self.excluded.remove(&property);

@@ -5,6 +5,7 @@
 //! it wants to be asked again though nothing came in.
 
 mod backfill;
+mod callbacks;
 mod cells;
 mod commands;
 mod declare;

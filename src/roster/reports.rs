@@ -16,28 +16,6 @@ use std::sync::Arc;
 const HOLD: TimeDelta = TimeDelta::seconds(5);
 
 impl Roster {
-    /// A callback decides nothing; it brings the next check forward.
-    pub(super) fn handle_callback(
-        &mut self,
-        id: AttemptId,
-        count: u32,
-        now: DateTime<Utc>,
-        turn: &mut Turn,
-    ) {
-        let event = Event::CallbackHeard {
-            part: id.part,
-            attempt: id.number,
-            count,
-        };
-        if let Err(why) = self.apply(&id.run, &event, now, turn) {
-            let body = json!({
-                "event": "callback_heard", "part": id.part, "attempt": id.number, "count": count,
-                "changed": null, "because": why.to_string(),
-            });
-            self.note(&id.run, body, turn);
-        }
-    }
-
     pub(super) fn handle_report(&mut self, report: Report, now: DateTime<Utc>, turn: &mut Turn) {
         match report {
             Report::Submitted { attempt, outcome } => self.submitted(attempt, outcome, now, turn),

@@ -1,5 +1,6 @@
 //! The roster's state and its turn.
 
+use super::callbacks::Idle;
 use super::inflight::Inflight;
 use super::queues::Queues;
 use super::{Entry, Exclusion, Input, Mark, Mode, Saved, Turn};
@@ -78,6 +79,7 @@ pub struct Roster {
     pub(super) ledgers: BTreeMap<Name, Ledger>,
     pub(super) rosters: BTreeMap<Name, Arc<Vec<i64>>>,
     pub(super) excluded: BTreeMap<i64, Exclusion>,
+    pub(super) idle_callbacks: Idle,
     /// Nothing new is begun: the daemon stops.
     stopping: bool,
     dirty: Dirty,
@@ -121,6 +123,7 @@ impl Roster {
             ledgers: loaded.ledgers,
             rosters: loaded.rosters,
             excluded: loaded.excluded,
+            idle_callbacks: Idle::default(),
             stopping: false,
             dirty: Dirty::default(),
         };
@@ -178,6 +181,7 @@ impl Roster {
                 }
             }
         }
+        self.note_repeated_callbacks(&mut turn);
         self.finish(now, &mut turn);
         turn
     }

@@ -134,6 +134,7 @@ pub enum Command {
     },
     Include {
         property: i64,
+        reason: Option<String>,
         by: String,
         mode: Mode,
     },

@@ -2,6 +2,7 @@
 
 mod daemonless;
 mod operations;
+mod reference;
 mod with_daemon;
 
 use serde_json::Value;

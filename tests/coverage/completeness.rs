@@ -112,7 +112,14 @@ fn an_excluded_property_is_left_out_until_it_is_included() {
     assert_eq!(seen["cells"]["landed"], json!(10));
     let all = stage.verb(&["properties", "list"]).exits(0).json();
     assert_eq!(list(&all["properties"]).len(), 3);
-    stage.verb(&["properties", "include", "99001470"]).exits(0);
+    let back = [
+        "properties",
+        "include",
+        "99001470",
+        "--reason",
+        "bought back",
+    ];
+    stage.verb(&back).exits(0);
     stage.verb(&["properties", "include", "99001470"]).exits(5);
     backfill(&stage, &["--wait"], 0);
     assert_eq!(coverage(&stage, 0)["cells"]["landed"], json!(15));

@@ -104,11 +104,13 @@ impl<S: Store, O: Outside> Completeness for Live<S, O> {
     async fn include(
         &self,
         property: i64,
+        reason: Option<String>,
         actor: Actor,
         intent: Intent,
     ) -> Result<view::Properties, Refusal> {
         let command = Command::Include {
             property,
+            reason,
             by: actor.label(),
             mode: mode(intent),
         };

@@ -65,6 +65,7 @@ pub trait Completeness: Send + Sync + 'static {
     fn include(
         &self,
         property: i64,
+        reason: Option<String>,
         actor: Actor,
         intent: Intent,
     ) -> impl Future<Output = Result<view::Properties, Refusal>> + Send;

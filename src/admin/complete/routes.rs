@@ -2,7 +2,7 @@
 
 use super::super::routes::{Answer, Body, intent, parse_name, parse_window};
 use super::super::view::{
-    ActRequest, Backfill, BackfillRequest, Coverage, ExcludeRequest, Freshness, Properties, Why,
+    Backfill, BackfillRequest, Coverage, ExcludeRequest, Freshness, IncludeRequest, Properties, Why,
 };
 use super::super::{Peer, Refusal};
 use super::{BackfillOrder, Completeness, Subject};
@@ -120,11 +120,11 @@ async fn include<D: Completeness>(
     State(daemon): State<Arc<D>>,
     Extension(peer): Extension<Peer>,
     Path(property): Path<String>,
-    body: Body<ActRequest>,
+    body: Body<IncludeRequest>,
 ) -> Answer<Properties> {
     let property = parse_property(&property)?;
-    let wanted = intent(body.0.dry_run);
-    let after = daemon.include(property, peer.actor(), wanted);
+    let IncludeRequest { reason, dry_run } = body.0;
+    let after = daemon.include(property, reason, peer.actor(), intent(dry_run));
     Ok(Json(after.await?))
 }
 

@@ -325,7 +325,8 @@ fn place(path: &str) -> Option<Place> {
     let partition = |schedule: &str, key: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "=_-".contains(c);
         let schedule = Name::parse(schedule).ok()?;
-        key.chars().all(plain).then(|| Place::Partition {
+        // Other files lie beside the manifests.
+        (key.contains('=') && key.chars().all(plain)).then(|| Place::Partition {
             schedule,
             key: key.to_owned(),
         })
@@ -365,6 +366,7 @@ mod tests {
             "owned.csv",
             "data/../../etc/passwd",
             "data/owned/../x",
+            "meta/owned/latest.json",
             "data/O/a/b",
         ] {
             assert_eq!(place(path), None, "{path}");

@@ -51,10 +51,11 @@ impl Completeness for Fake {
     async fn include(
         &self,
         property: i64,
+        reason: Option<String>,
         _: Actor,
         intent: Intent,
     ) -> Result<Properties, Refusal> {
-        self.note(format!("include {property} {intent:?}"));
+        self.note(format!("include {property} {reason:?} {intent:?}"));
         Ok(Properties::new(Vec::new()))
     }
 

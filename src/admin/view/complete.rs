@@ -29,6 +29,14 @@ pub struct ExcludeRequest {
     pub dry_run: bool,
 }
 
+/// `POST /api/v1/properties/{id}/include`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IncludeRequest {
+    pub reason: Option<String>,
+    pub dry_run: bool,
+}
+
 /// How old the newest landed data of a schedule is, by its own measure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Age {

@@ -12,8 +12,8 @@ mod run;
 mod status;
 
 pub use complete::{
-    Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, JobOfFile,
-    Properties, Property, Why,
+    Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, IncludeRequest,
+    JobOfFile, Properties, Property, Why,
 };
 pub use doctor::{
     Account, CallbackTest, Certificate, Doctor, Examined, Finding, Forecast, Standing, TokenCheck,

@@ -151,6 +151,7 @@ fn an_excluded_property_leaves_new_runs_and_comes_back() {
     }
     let include = Command::Include {
         property: 3,
+        reason: None,
         by: "test".into(),
         mode: Mode::Act,
     };

@@ -38,7 +38,7 @@ impl Settings {
             now,
             history: 90 * day,
             segment_bytes: 16 << 20,
-            cache_bytes: 4 << 20,
+            cache_bytes: 1 << 20,
             snapshot_every: day,
             snapshot_bytes: 64 << 20,
             flush_every: Duration::from_millis(500),

@@ -2,7 +2,7 @@
 
 use super::broken::{Broken, contained};
 use super::cold::{self, Record};
-use super::key::{self, COLD, EVENT, PART, RUN};
+use super::key::{self, COLD, EVENT, FILE, PART, RUN};
 use super::sled::State;
 use crate::store::{Key, Tree, limit};
 use std::iter::Peekable;
@@ -89,7 +89,7 @@ impl State {
                 let value = key::unseal(&own, &sealed).map_err(Broken::new)?;
                 return Ok(Some(value.to_vec()));
             }
-            if !matches!(kind, RUN | PART) {
+            if !matches!(kind, RUN | PART | FILE) {
                 return Ok(None);
             }
             for page in self
@@ -154,7 +154,7 @@ impl State {
     fn records<'a>(&'a self, kind: u8, wanted: Wanted<'a>) -> Records<'a> {
         let backwards = wanted.backwards;
         let hot = self.range(wanted.hot(kind), backwards);
-        if !matches!(kind, RUN | PART | EVENT) {
+        if !matches!(kind, RUN | PART | EVENT | FILE) {
             return hot;
         }
         let cold = self.range(wanted.cold(), backwards).flat_map(move |page| {

@@ -2,7 +2,7 @@
 
 use super::broken::Broken;
 use super::cold::{self, Record};
-use super::key::{self, COLD, EVENT, OPEN, PART, RUN};
+use super::key::{self, COLD, EVENT, FILE, OPEN, PART, RUN};
 use crate::store::{Change, Sequence, limit};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ impl<'a> Staging<'a> {
             Change::Delete { key } => (key, None),
         };
         let kind = key::kind(record.tree);
-        if matches!(kind, OPEN | RUN | PART) {
+        if matches!(kind, OPEN | RUN | PART | FILE) {
             self.touch(key::run_of(&record.key))?;
         }
         if kind == OPEN {
@@ -106,7 +106,9 @@ impl<'a> Staging<'a> {
             records.extend(self.value(&own, before)?.map(|value| (own, value)));
             records.extend(self.hot(&key::of_run(kind, run), before)?);
         }
-        records.extend(self.hot(&key::of_run(EVENT, run), before)?);
+        for kind in [EVENT, FILE] {
+            records.extend(self.hot(&key::of_run(kind, run), before)?);
+        }
         for (key, _) in &records {
             match before {
                 Before::Hot => self.changes.insert(key.clone(), None),
