@@ -217,6 +217,7 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
         terms: Terms {
             properties: properties.clone(),
             window: window(),
+            partition: Partition::Window,
             columns: columns.clone(),
             checks: checks.clone(),
         },
@@ -240,6 +241,7 @@ async fn fetch_and_publish(format: Format, url: &str, root: &Path) {
             properties,
             columns,
             checks,
+            accepted_by: None,
             parts: vec![part],
             at: "2026-12-01T00:00:00Z".parse().expect("moment"),
         })

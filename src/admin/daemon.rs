@@ -1,7 +1,7 @@
 //! The seam between the routes and whatever runs schedules.
 
 use super::{Refusal, view};
-use crate::run::RunId;
+use crate::run::{Retrial, RunId};
 use crate::schedule::{Name, Window};
 use crate::store::Sequence;
 use chrono::{DateTime, Utc};
@@ -121,10 +121,11 @@ pub trait Daemon: Send + Sync + 'static {
         intent: Intent,
     ) -> impl Future<Output = Result<view::Run, Refusal>> + Send;
 
-    /// New attempts for the failed parts of a run that has ended.
+    /// New attempts for the failed parts of a run that has ended, or its quarantined files landed.
     fn retry(
         &self,
         run: RunId,
+        what: Retrial,
         actor: Actor,
         intent: Intent,
     ) -> impl Future<Output = Result<view::Run, Refusal>> + Send;

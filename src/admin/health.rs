@@ -2,9 +2,9 @@
 
 use super::outside::Vitals;
 use super::view::{Attention, ConfigHealth, LastRun, Level, Pause, ScheduleStatus};
-use crate::roster::{ScheduleNow, Snapshot};
+use crate::roster::{Cause, ScheduleNow, Snapshot};
 use crate::run::RunState;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::time::Duration;
 
 /// A pasted token that expires sooner than this wants replacing.
@@ -116,6 +116,25 @@ pub fn attention(
         let message = format!("callbacks cannot be acknowledged: {reason}");
         add(Level::Error, "store", message, "journalctl -u aptiqd");
     }
+    for note in &vitals.store_notes {
+        add(Level::Warn, "store", note.clone(), "aptiqd events");
+    }
+    if let Some(cause) = snapshot.doubt {
+        let why = match cause {
+            Cause::New => "the state is new",
+            Cause::Rebuilt => "the state was rebuilt",
+            Cause::Behind => "the state was behind",
+        };
+        let message = format!("{why}: nothing is begun before ApartmentIQ's list is read");
+        add(Level::Warn, "store", message, "aptiqd events");
+    }
+    if let Some(since) = snapshot.callbacks.silent_since {
+        let message = format!(
+            "no callback comes any more, since {}; jobs are polled",
+            since.to_rfc3339_opts(SecondsFormat::Secs, true)
+        );
+        add(Level::Warn, "callbacks", message, "aptiqd callback test");
+    }
     const MEND_TOKEN: &str = "put a valid secret into its file; it is read again by itself";
     if vitals.credential.refused {
         let message = "ApartmentIQ refuses the credential".to_owned();
@@ -135,6 +154,11 @@ pub fn attention(
         let message = format!("no job is submitted now: {hold}");
         add(Level::Warn, "jobs", message, "aptiqd events --follow");
     }
+    if let Some(hold) = &snapshot.landing_hold {
+        let message = format!("landing is paused, jobs go on: {hold}");
+        let help = "make room, or mount landing.path; it resumes by itself";
+        add(Level::Error, "landing", message, help);
+    }
     if !config.ok {
         let message = format!(
             "the last reload was refused, {} faults",
@@ -144,6 +168,7 @@ pub fn attention(
     }
     if let Some(free) = vitals.landing.free_bytes
         && free < FREE_LOW
+        && snapshot.landing_hold.is_none()
     {
         let message = format!("{} MB free below {}", free / 1_000_000, vitals.landing.path);
         add(

@@ -9,7 +9,7 @@ use super::{Refusal, health, listing, present};
 use crate::clock;
 use crate::engine::{Asked, Handle};
 use crate::roster::{self, Answer, Command, Mode, Snapshot};
-use crate::run::{Run, RunId};
+use crate::run::{Retrial, Run, RunId};
 use crate::schedule::{Name, Window};
 use crate::store::{self, Sequence, Store, record};
 use chrono::{DateTime, Utc};
@@ -117,7 +117,11 @@ fn one_run(answer: &Answer) -> Result<view::Run, Refusal> {
 impl<S: Store, O: Outside> Daemon for Live<S, O> {
     async fn status(&self) -> Result<view::Status, Refusal> {
         let snapshot = self.snapshot().await?;
-        let vitals = self.vitals();
+        let mut vitals = self.vitals();
+        let callbacks = &snapshot.callbacks;
+        vitals.callbacks.lead_seconds = callbacks.lead.map(|lead| lead.as_secs_f64());
+        vitals.callbacks.last_heard_at = callbacks.last_heard_at;
+        vitals.callbacks.silent_since = callbacks.silent_since;
         let config = self.outside.config();
         let schedules: Vec<view::ScheduleStatus> = snapshot
             .schedules
@@ -298,9 +302,16 @@ impl<S: Store, O: Outside> Daemon for Live<S, O> {
         }
     }
 
-    async fn retry(&self, run: RunId, actor: Actor, intent: Intent) -> Result<view::Run, Refusal> {
+    async fn retry(
+        &self,
+        run: RunId,
+        what: Retrial,
+        actor: Actor,
+        intent: Intent,
+    ) -> Result<view::Run, Refusal> {
         let command = Command::Retry {
             run: Box::new(self.stored(&run).await?),
+            what,
             by: actor.label(),
             mode: mode(intent),
         };

@@ -1,10 +1,13 @@
 //! What the admin side shows and does beside the engine: the composition root knows it.
 
-use super::view::{Callbacks, ConfigHealth, Credential, Fault, File, JobOfFile, LandingHealth};
+use super::view::{
+    Callbacks, ConfigHealth, Credential, Fault, File, JobOfFile, LandingHealth, Pruned,
+};
 use crate::engine::Asked;
 use crate::roster::{Declared, Mode};
 use crate::schedule::{Name, Window};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use std::future::Future;
 use std::time::Duration;
 
@@ -27,6 +30,8 @@ pub struct Vitals {
     pub landing: LandingHealth,
     /// Bytes free where the store lives.
     pub store_free_bytes: Option<u64>,
+    /// What was amiss with the state when it was opened.
+    pub store_notes: Vec<String>,
 }
 
 /// The composition root as the admin side needs it.
@@ -42,6 +47,15 @@ pub trait Outside: Send + Sync + 'static {
     /// # Errors
     /// In words, if the manifest cannot be read.
     fn landed_file(&self, schedule: &Name, key: &str) -> Result<Option<LandedFile>, String>;
+
+    /// What later runs changed in the rows of a partition, oldest first.
+    fn restatements(&self, schedule: &Name, key: &str) -> Vec<Value>;
+
+    /// Removes raw files older than the retention.
+    ///
+    /// # Errors
+    /// In words, if the landing folder cannot be read or written.
+    fn prune(&self, by: String, mode: Mode) -> impl Future<Output = Result<Pruned, String>> + Send;
 
     /// Takes the schedules as they are on disk now, all or none, and reads credentials again.
     fn reload(

@@ -1,14 +1,14 @@
 //! The routes of the contract, each a parse, one question to the daemon and one document.
 
 use super::view::{
-    ActRequest, Acted, Code, PauseRequest, Ready, RunDetail, RunState, Runs, Schedules,
-    TriggerRequest, Triggered,
+    ActRequest, Acted, Code, PauseRequest, Ready, RetryRequest, RunDetail, RunState, Runs,
+    Schedules, TriggerRequest, Triggered,
 };
 use super::{
     Access, Completeness, Daemon, Intent, Operations, Peer, Refusal, RunFilter, access, complete,
     events, operations, page,
 };
-use crate::run::RunId;
+use crate::run::{Retrial, RunId};
 use crate::schedule::{Name, Window};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Extension, FromRequest, Path, Query, Request, State};
@@ -228,10 +228,15 @@ async fn retry<D: Daemon>(
     State(daemon): State<Arc<D>>,
     Extension(peer): Extension<Peer>,
     Path(run): Path<String>,
-    body: Body<ActRequest>,
+    body: Body<RetryRequest>,
 ) -> Answer<Acted> {
     let wanted = intent(body.0.dry_run);
-    let after = daemon.retry(parse_run(&run)?, peer.actor(), wanted).await?;
+    let what = match body.0.accept {
+        true => Retrial::Accept,
+        false => Retrial::Parts,
+    };
+    let run = parse_run(&run)?;
+    let after = daemon.retry(run, what, peer.actor(), wanted).await?;
     Ok(Json(Acted::on_run("retry", after, body.0.dry_run)))
 }
 

@@ -22,6 +22,8 @@ const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 #[derive(Clone)]
 pub struct CallbackKeys {
     keys: Vec<Hmac<Sha256>>,
+    /// They were made just now: addresses given out before cannot be verified any more.
+    fresh: bool,
 }
 
 /// Why there are no keys. Never holds what the file says.
@@ -58,7 +60,7 @@ impl CallbackKeys {
         if keys.is_empty() {
             return Err(KeyError::Empty);
         }
-        Ok(CallbackKeys { keys })
+        Ok(CallbackKeys { keys, fresh: false })
     }
 
     /// Reads the key file, or makes one with a fresh key and mode 0600, durable on return.
@@ -67,6 +69,21 @@ impl CallbackKeys {
             Ok(text) => CallbackKeys::parse(&text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
             Err(source) => Err(io_error("read", path)(source)),
+        }
+    }
+
+    /// Reads the key file; where there is none, keys that prove nothing and are not kept.
+    pub fn load_or_forget(path: &Path) -> Result<CallbackKeys, KeyError> {
+        match path.exists() {
+            true => CallbackKeys::load_or_create(path),
+            false => Ok(CallbackKeys::fresh(&drawn()?)),
+        }
+    }
+
+    fn fresh(key: &[u8; KEY_BYTES]) -> CallbackKeys {
+        CallbackKeys {
+            keys: vec![keyed(key)],
+            fresh: true,
         }
     }
 
@@ -101,6 +118,14 @@ impl CallbackKeys {
             genuine |= keyed.verify_truncated_left(&mac).is_ok();
         }
         if genuine { text.parse().ok() } else { None }
+    }
+
+    /// The attempt that an address below `public_url` names, while the keys were made only now: those that
+    /// could prove it may be lost.
+    pub fn resembles(&self, public_url: &str, url: &str) -> Option<AttemptId> {
+        let token = url.strip_prefix(public_url.trim_end_matches('/'))?;
+        let ours = self.fresh && token.starts_with(PATH) && self.verify_url(url).is_none();
+        ours.then(|| attempt_of_url(url))?
     }
 
     /// Whose address this is, if it was signed by one of the keys, whatever its origin.
@@ -151,12 +176,15 @@ fn token_of_url(url: &str) -> Option<&str> {
 }
 
 fn create(path: &Path) -> Result<CallbackKeys, KeyError> {
+    let key = drawn()?;
+    write_durably(path, &format!("{}\n", encode_hex(&key))).map_err(io_error("create", path))?;
+    Ok(CallbackKeys::fresh(&key))
+}
+
+fn drawn() -> Result<[u8; KEY_BYTES], KeyError> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(KeyError::Random)?;
-    write_durably(path, &format!("{}\n", encode_hex(&key))).map_err(io_error("create", path))?;
-    Ok(CallbackKeys {
-        keys: vec![keyed(&key)],
-    })
+    Ok(key)
 }
 
 /// A crash leaves either no key file or a whole one: addresses signed with half a key would be lost.
@@ -297,6 +325,15 @@ mod tests {
         let second = CallbackKeys::load_or_create(&path).unwrap();
         assert_eq!(second.verify(&first.token(&attempt())), Some(attempt()));
         assert_eq!(format!("{first:?}"), "CallbackKeys(1 redacted)");
+        // The first one was made now, so that what an older key signed is known by its form only.
+        let lost = CallbackKeys::parse(OLD).unwrap();
+        let url = lost.address("https://e.example/x", &attempt());
+        assert_eq!(
+            first.resembles("https://e.example/x/", &url),
+            Some(attempt())
+        );
+        assert_eq!(first.resembles("https://other.example", &url), None);
+        assert_eq!(second.resembles("https://e.example/x", &url), None);
     }
 
     #[test]

@@ -179,6 +179,11 @@ impl Client {
         self.shared.credentials.changed().await;
     }
 
+    /// What was first seen outside the vendor's contract since this was last asked.
+    pub fn new_drift(&self) -> Vec<String> {
+        self.shared.usage.new_drift()
+    }
+
     /// Reads credential files anew at the next request.
     pub fn reload_credential(&self) {
         self.shared.credentials.reload();

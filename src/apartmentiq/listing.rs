@@ -51,6 +51,8 @@ impl Client {
         let listed = wire::page(&body);
         let (values, place) = listed.ok_or_else(|| reply.nonsense("a list without jobs"))?;
         let mut drift: Vec<String> = values.iter().flat_map(wire::drift_of_job).collect();
+        drift.extend(wire::drift_of_page(&body));
+        drift.sort_unstable();
         drift.dedup();
         self.note_drift(drift);
         let jobs: Vec<JobSeen> = values.iter().filter_map(wire::job).collect();

@@ -69,6 +69,8 @@ struct Seen {
     quota: Option<Quota>,
     requests: BTreeMap<(&'static str, String), u64>,
     drift: BTreeSet<String>,
+    /// Those of `drift` that nobody has been told of.
+    untold: Vec<String>,
 }
 
 impl Usage {
@@ -94,7 +96,7 @@ impl Usage {
         self.seen().quota = Some(quota);
     }
 
-    /// Logs the first sighting of something the contract does not know.
+    /// Keeps the first sighting of something the contract does not know.
     pub(super) fn note_drift(&self, notes: Vec<String>) {
         if notes.is_empty() {
             return;
@@ -102,9 +104,13 @@ impl Usage {
         let mut seen = self.seen();
         for note in notes {
             if seen.drift.len() < DRIFT_NOTES_MAX && seen.drift.insert(note.clone()) {
-                tracing::warn!(note, "the vendor's answer has something unknown");
+                seen.untold.push(note);
             }
         }
+    }
+
+    pub(super) fn new_drift(&self) -> Vec<String> {
+        std::mem::take(&mut self.seen().untold)
     }
 
     pub(super) fn snapshot(&self, budget: &Budget) -> LimitsSeen {

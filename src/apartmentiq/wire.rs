@@ -80,9 +80,43 @@ pub(super) fn drift_of_job(value: &Value) -> Vec<String> {
     let mut notes: Vec<String> = unknown
         .map(|key| format!("job field `{}`", short(key)))
         .collect();
+    notes.extend(job.iter().filter_map(odd_type));
     if let Some(JobStatus::Unknown(status)) = text(job, "status").map(JobStatus::parse) {
         notes.push(format!("job status `{}`", short(&status)));
     }
+    notes
+}
+
+/// A known field whose value is of a kind that the contract does not give it.
+fn odd_type((name, value): (&String, &Value)) -> Option<String> {
+    let as_expected = match name.as_str() {
+        "job_id" => value.is_string() || value.is_number(),
+        "property_ids" => value.is_array(),
+        known if JOB_FIELDS.contains(&known) => value.is_string(),
+        _ => true,
+    };
+    let kind = match value {
+        Value::Null => return None,
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    (!as_expected).then(|| format!("job field `{name}` is {kind}"))
+}
+
+/// What the contract does not know around the jobs of a page.
+pub(super) fn drift_of_page(value: &Value) -> Vec<String> {
+    let unknown = |value: Option<&Value>, known: &[&str], place: &str| {
+        let fields = value.and_then(Value::as_object).into_iter().flatten();
+        let odd = fields.filter(|(name, _)| !known.contains(&name.as_str()));
+        odd.map(|(name, _)| format!("{place} field `{}`", short(name)))
+            .collect::<Vec<String>>()
+    };
+    let mut notes = unknown(Some(value), &["jobs", "pagination"], "list");
+    let known = ["current_page", "total_pages", "total_count", "per_page"];
+    notes.extend(unknown(value.get("pagination"), &known, "pagination"));
     notes
 }
 
@@ -203,7 +237,17 @@ mod tests {
         );
         assert_eq!(
             drift_of_job(&odd),
-            ["job field `rows`", "job status `paused`"]
+            [
+                "job field `rows`",
+                "job field `created_at` is a number",
+                "job field `property_ids` is an object",
+                "job status `paused`"
+            ]
+        );
+        let page = json!({"jobs": [], "pagination": {"total_count": 0, "next": 2}, "took": 5});
+        assert_eq!(
+            drift_of_page(&page),
+            ["list field `took`", "pagination field `next`"]
         );
         assert_eq!(
             job(&json!({"job_id": "a"})).unwrap().status,

@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure, Outcome};
 use super::render::{Rows, amount, counted, days};
 use super::{Context, encode, wait};
 use crate::admin::client::Client;
-use crate::admin::view::{Backfill, BackfillRequest, Code, Coverage, Run, RunState};
+use crate::admin::view::{Backfill, BackfillPlan, BackfillRequest, Code, Coverage, Run, RunState};
 use chrono::NaiveDate;
 use clap::ValueEnum;
 use std::fmt::Write;
@@ -51,6 +51,9 @@ pub struct Args {
     /// Runs of the schedule's backfills at once
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
     max_active: u32,
+    /// The oldest days first; without it the newest come first
+    #[arg(long)]
+    oldest_first: bool,
     /// Stay until all have ended; exit 3 if one is incomplete, 1 if one failed
     #[arg(long)]
     wait: bool,
@@ -72,6 +75,7 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         to: args.to,
         only: only.map(|only| only.get_name().to_owned()),
         max_active: Some(args.max_active),
+        oldest_first: args.oldest_first,
         dry_run: args.dry_run,
     };
     let mut backfill: Backfill = client.act(&path, &request).await?;
@@ -82,7 +86,10 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
             false => render(&backfill, &args, console),
         });
     }
-    // For people; scripts have the runs.
+    if args.dry_run {
+        backfill.plan = Some(plan(&backfill));
+    }
+    // For people; scripts have the runs, and the plan of a dry run.
     backfill.property_days = 0;
     if !args.wait {
         if console.is_json() {
@@ -97,6 +104,15 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         console.document(&backfill);
     }
     outcome(&backfill.runs, console)
+}
+
+fn plan(backfill: &Backfill) -> BackfillPlan {
+    let parts = backfill.runs.iter().map(|run| run.parts.total).sum();
+    BackfillPlan {
+        parts,
+        requests: parts * REQUESTS_A_PART,
+        property_days: backfill.property_days,
+    }
 }
 
 /// Why there is nothing to do, and what else lacks.

@@ -13,12 +13,14 @@ mod events;
 mod exit;
 mod freshness;
 mod init;
+mod known;
 mod man;
 mod nagios;
 mod pause;
 mod places;
 mod plan;
 mod properties;
+mod prune;
 mod reload;
 mod render;
 mod resume;
@@ -31,6 +33,7 @@ mod show;
 mod signals;
 mod sql;
 mod status;
+mod store;
 mod suggest;
 mod token;
 mod trigger;
@@ -97,12 +100,14 @@ enum Verb {
     Coverage(coverage::Args),
     Freshness(freshness::Args),
     Properties(properties::Args),
+    Prune(prune::Args),
     Why(why::Args),
     Doctor(doctor::Args),
     Callback(callback::Args),
     Token(token::Args),
     Verify(verify::Args),
     Sql(sql::Args),
+    Store(store::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -234,7 +239,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Sandbox(args) => server()?.block_on(sandbox::perform(args, context)),
         Verb::Init(args) => init::perform(&args, context),
         Verb::Check(args) => check::perform(args, context),
-        Verb::Plan(args) => plan::perform(args, context),
+        Verb::Plan(args) => asker()?.block_on(plan::perform(args, context)),
         Verb::Status(args) => asker()?.block_on(status::perform(args, context)),
         Verb::Runs(args) => asker()?.block_on(runs::perform(args, context)),
         Verb::Show(args) => asker()?.block_on(show::perform(args, context)),
@@ -244,6 +249,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Coverage(args) => asker()?.block_on(coverage::perform(args, context)),
         Verb::Freshness(args) => asker()?.block_on(freshness::perform(args, context)),
         Verb::Properties(args) => asker()?.block_on(properties::perform(args, context)),
+        Verb::Prune(args) => asker()?.block_on(prune::perform(args, context)),
         Verb::Why(args) => asker()?.block_on(why::perform(args, context)),
         Verb::Doctor(args) => asker()?.block_on(doctor::perform(args, context)),
         Verb::Callback(args) => asker()?.block_on(callback::perform(args, context)),
@@ -255,6 +261,7 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Reload(args) => asker()?.block_on(reload::perform(args, context)),
         Verb::Verify(args) => verify::perform(&args, context),
         Verb::Sql(args) => sql::perform(&args, context),
+        Verb::Store(args) => server()?.block_on(store::perform(args, context)),
         Verb::Schema(args) => schema::perform(&args, context),
         Verb::Completions(args) => completions::perform(args, context),
         Verb::Man(args) => man::perform(args, context),

@@ -1,11 +1,12 @@
-//! `plan`: the coming fires, from the configuration alone.
+//! `plan`: the coming fires, from the configuration alone; a daemon that runs on it adds what it knows.
 
 use super::console::Console;
 use super::exit::{Exit, Failure, Outcome};
+use super::known::Known;
 use super::render::{Rows, age, amount, counted, days};
 use super::{Context, suggest};
 use crate::admin::view::{Code, Fire, Plan};
-use crate::roster::plan::{PlannedFire, fires, local_days};
+use crate::roster::plan::{self, PlannedFire, fires, local_days};
 use crate::schedule::Schedule;
 use crate::{clock, config};
 use chrono::{DateTime, FixedOffset, NaiveDate, Timelike, Utc};
@@ -33,22 +34,25 @@ pub struct Args {
     to: Option<NaiveDate>,
 }
 
-pub fn perform(args: Args, context: &Context) -> Outcome {
+pub async fn perform(args: Args, context: &Context) -> Outcome {
     let schedules = chosen(schedules(context)?, args.schedule.as_deref())?;
     let now = clock::now();
+    let known = Known::ask(context).await;
+    let shown = |schedule: &Schedule, fire| shown(schedule, fire, &known);
     let mut planned = match (args.from, args.to) {
         (Some(from), Some(to)) if to < from => {
             let message = format!("--to {to} lies before --from {from}");
             return Err(Failure::new(Code::Usage, message, "both days are included"));
         }
-        (Some(from), Some(to)) => between(&schedules, from, to)?,
-        _ => next(&schedules, args.next.min(FIRES_MAX), now),
+        (Some(from), Some(to)) => between(&schedules, from, to, shown)?,
+        _ => next(&schedules, args.next.min(FIRES_MAX), now, shown),
     };
     planned.sort_by(|a, b| (a.fires_at, &a.schedule).cmp(&(b.fires_at, &b.schedule)));
     if args.from.is_none() {
         planned.truncate(args.next);
     }
     let console = &context.console;
+    known.note_paused(&planned, console);
     if console.is_json() {
         console.document(&Plan::new(planned));
     } else {
@@ -114,16 +118,27 @@ pub(super) fn chosen(
     }
 }
 
-fn next(schedules: &[Schedule], count: usize, now: DateTime<Utc>) -> Vec<Fire> {
+fn next(
+    schedules: &[Schedule],
+    count: usize,
+    now: DateTime<Utc>,
+    shown: impl Fn(&Schedule, PlannedFire) -> Fire,
+) -> Vec<Fire> {
     let coming = |schedule| {
         fires(schedule, now)
             .take(count)
             .map(|fire| shown(schedule, fire))
+            .collect::<Vec<Fire>>()
     };
     schedules.iter().flat_map(coming).collect()
 }
 
-fn between(schedules: &[Schedule], from: NaiveDate, to: NaiveDate) -> Result<Vec<Fire>, Failure> {
+fn between(
+    schedules: &[Schedule],
+    from: NaiveDate,
+    to: NaiveDate,
+    shown: impl Fn(&Schedule, PlannedFire) -> Fire,
+) -> Result<Vec<Fire>, Failure> {
     let mut planned = Vec::new();
     for schedule in schedules {
         let span = local_days(schedule.timezone, from, to);
@@ -142,16 +157,19 @@ fn between(schedules: &[Schedule], from: NaiveDate, to: NaiveDate) -> Result<Vec
     Ok(planned)
 }
 
-fn shown(schedule: &Schedule, fire: PlannedFire) -> Fire {
+fn shown(schedule: &Schedule, fire: PlannedFire, known: &Known) -> Fire {
+    let properties = known.properties(schedule);
+    let parts = properties.map(|count| plan::count(count, fire.window, schedule.chunk));
     let local = |at: DateTime<Utc>| at.with_timezone(&schedule.timezone).fixed_offset();
     Fire {
         schedule: schedule.name.to_string(),
         nominal_at: local(fire.nominal_at),
         fires_at: local(fire.fires_at),
         window: fire.window.into(),
-        parts: fire.parts,
-        properties: fire.properties,
-        property_days: fire.property_days,
+        parts,
+        properties,
+        property_days: properties.map(|count| count * u64::from(fire.window.len())),
+        requests: parts.map(|parts| plan::requests(&schedule.properties, parts)),
     }
 }
 
@@ -166,7 +184,15 @@ fn table(planned: &[Fire], console: &Console, now: DateTime<Utc>) -> String {
     if planned.is_empty() {
         return "no fires\n".to_owned();
     }
-    let header = ["fires at", "", "schedule", "days", "parts", "property-days"];
+    let header = [
+        "fires at",
+        "",
+        "schedule",
+        "days",
+        "parts",
+        "property-days",
+        "requests",
+    ];
     let mut rows = Rows::new(console, &header);
     let count = |count: Option<u64>| count.map_or("at fire time".to_owned(), amount);
     for fire in planned {
@@ -177,6 +203,7 @@ fn table(planned: &[Fire], console: &Console, now: DateTime<Utc>) -> String {
             &days(fire.window),
             &count(fire.parts),
             &count(fire.property_days),
+            &count(fire.requests),
         ]);
     }
     rows.finish(console)

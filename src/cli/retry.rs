@@ -2,16 +2,20 @@
 
 use super::exit::{Exit, Outcome};
 use super::{Context, encode, wait};
-use crate::admin::view::{ActRequest, Acted};
+use crate::admin::view::{Acted, RetryRequest};
 
 /// New attempts for the failed parts of a run that has ended; what is fetched is not asked for again
 #[derive(clap::Args)]
 #[command(before_help = "Examples:
   aptiqd retry owned-daily.20261122T183000Z --wait
-  aptiqd retry owned-daily.20261122T183000Z --dry-run")]
+  aptiqd retry owned-daily.20261122T183000Z --dry-run
+  aptiqd retry owned-daily.20261122T183000Z --accept --wait")]
 pub struct Args {
     /// The run's id, as `runs` lists it
     pub(super) run: String,
+    /// Land its quarantined files as they are, whatever checks they failed; nothing is exported
+    #[arg(long)]
+    accept: bool,
     /// Stay until it has ended, and exit as it did
     #[arg(long)]
     wait: bool,
@@ -24,7 +28,8 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     let client = context.client().await?;
     let path = format!("/api/v1/runs/{}/retry", encode(&args.run));
     let dry_run = args.dry_run;
-    let mut acted: Acted = client.act(&path, &ActRequest { dry_run }).await?;
+    let accept = args.accept;
+    let mut acted: Acted = client.act(&path, &RetryRequest { accept, dry_run }).await?;
     let console = &context.console;
     let Some(run) = acted.run.clone() else {
         console.document(&acted);
@@ -41,6 +46,9 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     let open = run.parts.total.saturating_sub(run.parts.done);
     if console.is_json() {
         console.document(&acted);
+    } else if accept {
+        let verb = if dry_run { "would land" } else { "lands" };
+        console.say(&format!("{verb} the quarantined files of {}\n", run.id));
     } else if dry_run {
         console.say(&format!("would try {open} parts of {} again\n", run.id));
     } else {

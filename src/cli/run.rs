@@ -12,6 +12,7 @@ use crate::telemetry::{self, Style};
 use crate::{clock, config, sd_notify};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// The daemon in the foreground; SIGTERM stops it in order, SIGHUP reloads
@@ -28,7 +29,17 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
     let (config, schedules) = loaded.map_err(|faults| Failure::of_faults(&faults))?;
     telemetry::init(Style::detect());
     let mut signals = Signals::listen()?;
-    let store = open_store(&config.state).await?;
+    let (opened, waited_on) = match open_store(&config.state).await {
+        Err(failure) if failure.error.code == Code::Unavailable => {
+            let waiting = wait_for_room(&config, &mut signals, failure);
+            match waiting.await? {
+                Some((opened, listener)) => (opened, Some(listener)),
+                None => return Ok(Exit::Done),
+            }
+        }
+        other => (other?, None),
+    };
+    let OpenStore { store, notes } = opened;
     let failed = store.failed();
     let doors = AdminDoors::open(&config.admin).await.map_err(failure)?;
     let addresses = doors.addresses.clone();
@@ -37,8 +48,9 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
     let ended = Box::new(move |run: &crate::run::Run| counted.ended(run));
     let stop = CancellationToken::new();
     let count = schedules.len();
-    let started = Daemon::start(config, schedules, store, ended, stop.clone());
+    let started = Daemon::start_on(waited_on, config, schedules, store, ended, stop.clone());
     let mut daemon = started.await.map_err(failure)?;
+    daemon.parts.store_notes = notes;
     daemon.serve_admin(doors, tally);
     daemon.end_when(failed);
     tracing::info!(
@@ -72,8 +84,49 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
 /// What keeps the daemon's state.
 pub use store::Disk;
 
+/// A state that is open, and what was amiss with it.
+pub struct OpenStore {
+    pub store: Arc<Disk>,
+    pub notes: Vec<String>,
+}
+
+/// Tries again until the disk has room for the state, or the daemon is to stop; callbacks are answered 503
+/// meanwhile.
+async fn wait_for_room(
+    config: &config::Daemon,
+    signals: &mut Signals,
+    failure: Failure,
+) -> Result<Option<(OpenStore, TcpListener)>, Failure> {
+    tracing::error!(
+        reason = failure.error.message,
+        "the disk is full: the state cannot be opened; callbacks are answered 503 until it can"
+    );
+    let room = async {
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Stop => return Ok(None),
+                    Asked::Reload => {}
+                },
+                () = tokio::time::sleep(ROOM_AGAIN) => {}
+            }
+            match open_store(&config.state).await {
+                Ok(opened) => return Ok(Some(opened)),
+                Err(failure) if failure.error.code == Code::Unavailable => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+    };
+    let waited = daemon::answer_unavailable(config, room).await;
+    let (opened, listener) = waited.map_err(self::failure)?;
+    Ok(opened?.map(|opened| (opened, listener)))
+}
+
+/// Between two looks for room on a full disk.
+const ROOM_AGAIN: Duration = Duration::from_secs(5);
+
 /// Opens the state folder; made if absent. A refill after damage may take a while.
-pub async fn open_store(state: &config::State) -> Result<Arc<Disk>, Failure> {
+pub async fn open_store(state: &config::State) -> Result<OpenStore, Failure> {
     sd_notify::still_starting(REFILL_MAX, "opening the state");
     let settings = store::Settings {
         history: state.history,
@@ -81,7 +134,14 @@ pub async fn open_store(state: &config::State) -> Result<Arc<Disk>, Failure> {
     };
     let opened = tokio::task::spawn_blocking(move || Disk::open(settings)).await;
     match opened {
-        Ok(Ok((disk, _))) => Ok(Arc::new(disk)),
+        Ok(Ok((disk, opened))) => {
+            let noted = daemon::note_opening(&disk, &opened, clock::now()).await;
+            noted.map_err(|error| failure(daemon::Error::Store(error)))?;
+            Ok(OpenStore {
+                store: Arc::new(disk),
+                notes: opened.notes(),
+            })
+        }
         Ok(Err(error)) => Err(failure(daemon::Error::Store(error))),
         Err(panic) => Err(failure(daemon::Error::Panic(panic))),
     }
@@ -102,6 +162,11 @@ pub fn failure(error: daemon::Error) -> Failure {
             Code::Config,
             "start the newer aptiqd again; its state was not touched",
         ),
+        Error::Store(store::Error::Io { source, .. })
+            if source.kind() == std::io::ErrorKind::StorageFull =>
+        {
+            (Code::Unavailable, "make room on the disk of state.path")
+        }
         Error::AdminSocket(crate::admin::SocketFault::InUse { .. }) => (
             Code::Conflict,
             "stop the other one, or set admin.socket to another path",

@@ -199,8 +199,17 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+fn is_quarantined(run: &Run) -> bool {
+    let reason = run.reason.as_deref().unwrap_or_default();
+    reason.contains("staging/quarantine/")
+}
+
 fn next_command(run: &Run) -> Option<String> {
     match run.state {
+        // Its reason begins with the checks and ends with the command that accepts the files.
+        RunState::Failed if is_quarantined(run) => {
+            Some(format!("aptiqd retry {} --accept", run.id))
+        }
         RunState::Failed | RunState::Incomplete => Some(format!("aptiqd retry {}", run.id)),
         RunState::Landed => Some(format!("aptiqd verify {}", run.schedule)),
         RunState::Queued | RunState::Running => {

@@ -242,13 +242,19 @@ fn health(status: &Status, now: DateTime<Utc>) -> String {
             share * 100.0,
         ),
     };
+    let lead = callbacks.lead_seconds.map_or(String::new(), |lead| {
+        format!(", {lead:.0} s before the sweep")
+    });
+    let last = callbacks.last_heard_at.map_or(String::new(), |at| {
+        format!(", the last one {}", age(at, now))
+    });
     let credential = match (status.credential.refused, status.credential.expires_at) {
         (true, _) => "refused by ApartmentIQ".to_owned(),
         (false, Some(at)) => format!("{}, expires {}", status.credential.kind, age(at, now)),
         (false, None) => status.credential.kind.clone(),
     };
     let free = status.landing.free_bytes.map_or("?".to_owned(), bytes);
-    let _ = writeln!(text, "callbacks   {heard}");
+    let _ = writeln!(text, "callbacks   {heard}{lead}{last}");
     let _ = writeln!(text, "credential  {credential}");
     let _ = writeln!(text, "jobs        {} in flight", status.jobs_in_flight);
     let _ = writeln!(text, "landing     {} · {free} free", status.landing.path);

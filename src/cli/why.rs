@@ -100,6 +100,19 @@ fn render(why: &Why, console: &Console) -> String {
         let _ = writeln!(text, "rows of   {} · {of} · {}", job.job_id, days(window));
     }
     more(&mut text, why.jobs.len(), "job");
+    for restated in &why.restatements {
+        let _ = writeln!(
+            text,
+            "restated  {} · generation {} by {} · {} property-days, {} rows became {} · first seen {}",
+            plain(&restated["at"]),
+            restated["generation"],
+            plain(&restated["run"]),
+            restated["cells"],
+            restated["rows_before"],
+            restated["rows_after"],
+            plain(&restated["first_landed_at"]),
+        );
+    }
     if let Some(at) = why.next_fire {
         let _ = writeln!(text, "next fire {}", instant(at));
     }
@@ -111,6 +124,10 @@ fn render(why: &Why, console: &Console) -> String {
         );
     }
     text
+}
+
+fn plain(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or("–")
 }
 
 fn parts(text: &mut String, part: &Part, why: &Why) {

@@ -3,11 +3,13 @@
 use super::checks::checks;
 use super::properties::properties;
 use super::section::{At, Section, brief, nearest};
+use super::sheet::Sheet;
 use super::terms::{SECOND, catch_up, chunk, columns, freshness, notify, retry};
 use super::warnings;
 use super::window::window;
 use crate::schedule::{
-    Cadence, CadenceFaultKind, Format, Name, Overlap, Partition, Report, Schedule, WindowRule,
+    Cadence, CadenceFaultKind, Chunk, Compiler, Format, Name, Overlap, Partition, Properties,
+    Report, Schedule, WindowRule,
 };
 use chrono_tz::Tz;
 use std::borrow::Cow;
@@ -38,12 +40,15 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// Parts of one run.
+const PARTS_MAX: u64 = 20_000;
 
 /// Reads the schedule `name`. `notifiers` are those of the daemon's configuration, where it is known.
 pub(super) fn resolve(
     name: Name,
     top: Section<'_>,
     notifiers: Option<&BTreeSet<String>>,
+    compiler: &mut Compiler,
 ) -> Option<Schedule> {
     require_all(&top);
     let description = top
@@ -66,7 +71,7 @@ pub(super) fn resolve(
         ],
     );
     let zone = timezone(&top);
-    let cadence = cadence(&top, zone);
+    let cadence = cadence(&top, zone, compiler);
     let window = window(&top);
     let properties = properties(&top);
     let chunk = chunk(&top);
@@ -109,9 +114,12 @@ pub(super) fn resolve(
     let notify = notify(&top, notifiers);
     let sheet = top.sheet;
     let spans = warnings::Spans::of(&top);
+    let chunk_at = top.key_span(if top.has("chunk") { "chunk" } else { "window" });
     top.finish();
 
     let window = window?;
+    let properties = properties?;
+    refuse_too_many_parts(sheet, chunk_at, &properties, window, chunk);
     let schedule = Schedule {
         name,
         description,
@@ -120,7 +128,7 @@ pub(super) fn resolve(
         cadence: cadence?,
         timezone: zone?,
         window,
-        properties: properties?,
+        properties,
         chunk,
         partition: partition.unwrap_or_else(|| default_partition(window)),
         overlap,
@@ -138,6 +146,27 @@ pub(super) fn resolve(
         warnings::look(sheet, &spans, &schedule, now);
     }
     Some(schedule)
+}
+
+/// One fire must not ask for more jobs than the vendor can be asked for in a day or two.
+fn refuse_too_many_parts(
+    sheet: &Sheet,
+    at: Range<usize>,
+    properties: &Properties,
+    window: WindowRule,
+    chunk: Chunk,
+) {
+    let Properties::Listed(list) = properties else {
+        return;
+    };
+    let groups = (list.len() as u64).div_ceil(u64::from(chunk.properties.max(1)));
+    let parts = groups * u64::from(window.longest().div_ceil(chunk.days.max(1)));
+    if parts > PARTS_MAX {
+        let help =
+            format!("a run has at most {PARTS_MAX} parts: make `chunk` larger or split the window");
+        let message = format!("a run would have {parts} parts, one job each");
+        sheet.fault(at, "too-many-parts", message, help);
+    }
 }
 
 fn require_all(top: &Section<'_>) {
@@ -205,14 +234,14 @@ fn timezone(top: &Section<'_>) -> Option<Tz> {
 }
 
 /// Compiles the expressions, also where the zone is at fault, so that both faults are seen at once.
-fn cadence(top: &Section<'_>, zone: Option<Tz>) -> Option<Cadence> {
+fn cadence(top: &Section<'_>, zone: Option<Tz>, compiler: &mut Compiler) -> Option<Cadence> {
     let list = top.texts("cron")?;
     let expressions: Vec<String> = list
         .value
         .iter()
         .map(|at| at.value.clone().into_owned())
         .collect();
-    let fault = match Cadence::compile(&expressions, zone.unwrap_or(Tz::UTC)) {
+    let fault = match compiler.compile(expressions, zone.unwrap_or(Tz::UTC)) {
         Ok(cadence) => return Some(cadence),
         Err(fault) => fault,
     };

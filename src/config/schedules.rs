@@ -3,7 +3,7 @@
 use super::section::Section;
 use super::sheet::{Sheet, unreadable};
 use super::{Fault, schedule};
-use crate::schedule::{Name, Schedule};
+use crate::schedule::{Compiler, Name, Schedule};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -98,8 +98,9 @@ pub(super) fn gather(files: &[PathBuf], scope: &Scope) -> Gathered {
 
 fn gather_share(files: &[PathBuf], scope: &Scope) -> Gathered {
     let mut share = Gathered::default();
+    let mut compiler = Compiler::default();
     for file in files {
-        let (outcome, warnings) = load_file(file, scope);
+        let (outcome, warnings) = load_file(file, scope, &mut compiler);
         match outcome {
             Ok(schedule) => share.schedules.push(schedule),
             Err(faults) => share.faults.extend(faults),
@@ -135,9 +136,13 @@ fn same_names(files: &[PathBuf]) -> Vec<Fault> {
     faults
 }
 
-fn load_file(file: &Path, scope: &Scope) -> (Result<Schedule, Vec<Fault>>, Vec<Fault>) {
+fn load_file(
+    file: &Path,
+    scope: &Scope,
+    compiler: &mut Compiler,
+) -> (Result<Schedule, Vec<Fault>>, Vec<Fault>) {
     match Sheet::open(file) {
-        Ok(sheet) => load_sheet(sheet, scope),
+        Ok(sheet) => load_sheet(sheet, scope, compiler),
         Err(fault) => (Err(vec![fault]), Vec::new()),
     }
 }
@@ -146,6 +151,7 @@ fn load_file(file: &Path, scope: &Scope) -> (Result<Schedule, Vec<Fault>>, Vec<F
 pub(super) fn load_sheet(
     mut sheet: Sheet,
     scope: &Scope,
+    compiler: &mut Compiler,
 ) -> (Result<Schedule, Vec<Fault>>, Vec<Fault>) {
     sheet.now = scope.now;
     let stem = sheet
@@ -165,7 +171,7 @@ pub(super) fn load_sheet(
     };
     let schedule = sheet.table().and_then(|table| {
         let top = Section::top(&sheet, &table, schedule::KEYS);
-        schedule::resolve(name, top, scope.notifiers.as_ref())
+        schedule::resolve(name, top, scope.notifiers.as_ref(), compiler)
     });
     sheet.close(schedule)
 }

@@ -117,6 +117,7 @@ impl<S: Store> Outside for Parts<S> {
                 free_bytes: self.landing.free_bytes().ok(),
             },
             store_free_bytes: free_bytes(&self.config.state.path),
+            store_notes: self.store_notes.clone(),
         }
     }
 
@@ -134,6 +135,35 @@ impl<S: Store> Outside for Parts<S> {
         let manifest = self.landing.manifest(schedule, key);
         let manifest = manifest.map_err(|fault| fault.message)?;
         Ok(manifest.map(|manifest| landed_file(&manifest)))
+    }
+
+    fn restatements(&self, schedule: &Name, key: &str) -> Vec<serde_json::Value> {
+        let all = self.landing.restatements(schedule, key);
+        all.iter()
+            .filter_map(|one| serde_json::to_value(one).ok())
+            .collect()
+    }
+
+    async fn prune(&self, by: String, mode: Mode) -> Result<view::Pruned, String> {
+        let pruned = Parts::prune(self, &by, mode).await;
+        let pruned = pruned.map_err(|fault| fault.message)?;
+        let removed = pruned.removed.into_iter().map(|run| view::PrunedRun {
+            path: run.path,
+            files: run.files,
+            bytes: run.bytes,
+            delivered_at: run.delivered_at,
+        });
+        let kept = pruned.kept.into_iter().map(|run| view::KeptRun {
+            path: run.path,
+            reason: run.reason,
+        });
+        let retention = self.config.landing.raw_retention;
+        Ok(view::Pruned::new(
+            removed.collect(),
+            kept.collect(),
+            retention,
+            mode == Mode::Dry,
+        ))
     }
 
     async fn reload(&self, by: String, mode: Mode) -> Result<Declared, NotReloaded> {
@@ -154,7 +184,7 @@ impl<S: Store> Parts<S> {
             public_url: public_url.map(|url| url.as_str().to_owned()),
             received: self.callbacks.count(Outcome::Accepted),
             refused: self.callbacks.count(Outcome::Forged),
-            share: None,
+            ..view::Callbacks::default()
         }
     }
 

@@ -12,7 +12,11 @@ mod admin;
 mod callbacks;
 mod diagnosis;
 mod listeners;
+mod prune;
+mod rebuild;
+mod recover;
 mod reload;
+mod unavailable;
 
 use crate::apartmentiq::{self, CallbackKeys, Client};
 use crate::callback::{self, Counters};
@@ -27,14 +31,21 @@ use crate::{clock, sd_notify};
 pub use admin::{AdminAddresses, AdminDoors};
 use callbacks::Acknowledger;
 use chrono::{DateTime, Utc};
+pub use rebuild::{Ask, Keep, Rebuilt, Reconciled, rebuild};
+pub use recover::{TakenIn, note_opening, put_in_doubt};
 pub use reload::{LastReload, ReloadError, Reloader};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+pub use unavailable::answer_unavailable;
+
+/// How long callbacks are still answered, with 503, after the store has failed.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// Why the daemon did not start, or ended unasked.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +93,8 @@ pub struct Parts<S> {
     pub started_at: DateTime<Utc>,
     /// Where callbacks are listened for.
     pub callback_address: SocketAddr,
+    /// What was amiss with the state when it was opened, for people.
+    pub store_notes: Vec<String>,
 }
 
 impl<S> Clone for Parts<S> {
@@ -97,6 +110,7 @@ impl<S> Clone for Parts<S> {
             reloader: self.reloader.clone(),
             started_at: self.started_at,
             callback_address: self.callback_address,
+            store_notes: self.store_notes.clone(),
         }
     }
 }
@@ -121,10 +135,33 @@ impl<S: Store> Daemon<S> {
         ended: OnEnded,
         stop: CancellationToken,
     ) -> Result<Daemon<S>, Error> {
+        Daemon::start_on(None, config, schedules, store, ended, stop).await
+    }
+
+    /// The same, on a callback listener that is open already, if one is.
+    pub async fn start_on(
+        listener: Option<TcpListener>,
+        config: config::Daemon,
+        schedules: Vec<Schedule>,
+        store: Arc<S>,
+        ended: OnEnded,
+        stop: CancellationToken,
+    ) -> Result<Daemon<S>, Error> {
         let keys = Arc::new(callback_keys(&config)?);
         let api = Client::new(api_settings(&config)).map_err(Error::Api)?;
         let landing = Landing::open(landing_settings(&config)).map_err(Error::Landing)?;
-        let listener = listeners::callback(config.callback.listen).await?;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => listeners::callback(config.callback.listen).await?,
+        };
+        recover::recover(
+            &*store,
+            &landing,
+            &schedules,
+            config.api.submit_settle,
+            clock::now(),
+        )
+        .await?;
         let callback_address = listener.local_addr().unwrap_or(config.callback.listen);
         let errands = Errands {
             api: api.clone(),
@@ -178,7 +215,13 @@ impl<S: Store> Daemon<S> {
             reloader,
             started_at: clock::now(),
             callback_address,
+            store_notes: Vec::new(),
         };
+        let pruning = parts.clone().prune_by_the_clock(stop.clone());
+        tasks.spawn(async move {
+            pruning.await;
+            Ok("the removal of old raw files")
+        });
         Ok(Daemon { parts, stop, tasks })
     }
 
@@ -205,13 +248,41 @@ impl<S: Store> Daemon<S> {
     /// panics, ends the daemon with an error.
     pub async fn serve(mut self) -> Result<(), Error> {
         while let Some(ended) = self.tasks.join_next().await {
-            let name = ended.map_err(Error::Panic)??;
+            let name = match ended.map_err(Error::Panic)? {
+                Ok(name) => name,
+                Err(error) => {
+                    self.linger(&error).await;
+                    return Err(error);
+                }
+            };
             if !self.stop.is_cancelled() {
                 self.stop.cancel();
                 return Err(Error::Ended(name));
             }
         }
         Ok(())
+    }
+}
+
+impl<S: Store> Daemon<S> {
+    /// A store that has failed acknowledges nothing more, and the process must end. Senders are told to come
+    /// again for a while, rather than be refused until somebody starts it anew.
+    async fn linger(&mut self, error: &Error) {
+        let of_store = matches!(
+            error,
+            Error::Store(_) | Error::Engine(engine::Error::Store(_))
+        );
+        if !of_store || self.stop.is_cancelled() {
+            return;
+        }
+        tracing::error!(
+            seconds = LINGER.as_secs(),
+            "the store has failed: callbacks are answered 503 until the process ends"
+        );
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(LINGER) => {}
+        }
     }
 }
 
@@ -225,12 +296,12 @@ fn limits(config: &config::Daemon) -> Limits {
 }
 
 fn callback_keys(config: &config::Daemon) -> Result<CallbackKeys, Error> {
-    let path = config
-        .callback
-        .key_file
-        .clone()
-        .unwrap_or_else(|| config.state.path.join("callback.key"));
-    CallbackKeys::load_or_create(&path).map_err(Error::Key)
+    CallbackKeys::load_or_create(&callback_key_file(config)).map_err(Error::Key)
+}
+
+fn callback_key_file(config: &config::Daemon) -> PathBuf {
+    let own = || config.state.path.join("callback.key");
+    config.callback.key_file.clone().unwrap_or_else(own)
 }
 
 fn api_settings(config: &config::Daemon) -> apartmentiq::Settings {

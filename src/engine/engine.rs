@@ -5,11 +5,11 @@ use super::handle::{Handle, Inbox, Message};
 use super::{Errands, journal_log};
 use crate::clock;
 use crate::roster::{Answer, Effect, Input, Limits, Refusal, Report, Roster, Ticket, Turn};
-use crate::run::AttemptId;
+use crate::run::{AttemptId, Run, RunId};
 use crate::schedule::Schedule;
 use crate::store::{self, Store, record};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -76,7 +76,10 @@ impl<S: Store> Engine<S> {
         let now = clock::now();
         let loaded = record::load(&*store)?;
         let schedules = std::mem::take(&mut options.schedules);
-        let (roster, first) = Roster::load(options.limits.clone(), loaded, schedules, now);
+        let (mut roster, first) = Roster::load(options.limits.clone(), loaded, schedules, now);
+        if errands.public_url.is_some() {
+            roster.expect_callbacks();
+        }
         let (handle, inbox) = Handle::pair(store.position());
         let engine = Engine {
             roster,
@@ -141,6 +144,10 @@ impl<S: Store> Engine<S> {
                 Err(end) if end.is_cancelled() => {}
                 Err(panic) => return Err(Error::Panic(panic)),
             }
+        }
+        let notes = self.errands.api.new_drift();
+        if !notes.is_empty() {
+            batch.inputs.push(Input::Report(Report::Drifted { notes }));
         }
         Ok(())
     }
@@ -210,6 +217,13 @@ impl<S: Store> Engine<S> {
     }
 
     fn start(&mut self, effect: Effect) {
+        if let Effect::RecallRuns { runs } = effect {
+            let store = Arc::clone(&self.store);
+            self.running.spawn_blocking(move || Report::Recalled {
+                runs: recalled(&*store, runs),
+            });
+            return;
+        }
         let must_finish = matches!(
             effect,
             Effect::SubmitJob { .. } | Effect::PublishRun { .. } | Effect::CancelJob { .. }
@@ -250,4 +264,16 @@ impl<S: Store> Engine<S> {
             }
         }
     }
+}
+
+/// What the store knows of `runs`; `None` if it cannot be read, which it has then logged itself.
+pub fn recalled(
+    store: &impl Store,
+    runs: BTreeSet<RunId>,
+) -> Option<BTreeMap<RunId, Option<Box<Run>>>> {
+    let look = |id: RunId| {
+        let run = record::run(store, id.as_str()).ok()?;
+        Some((id, run.map(Box::new)))
+    };
+    runs.into_iter().map(look).collect()
 }

@@ -4,7 +4,7 @@ use crate::apartmentiq::{CallbackKeys, Client, CreateJob};
 use crate::clock;
 use crate::landing::{Delivered, FetchOrder, Landing, PublishOrder, Terms};
 use crate::roster::{Effect, Listed, Report};
-use crate::run::{AttemptId, Fault, JobSeen, PartState, Run, Source};
+use crate::run::{AttemptId, Fault, JobSeen, PartState, Quarantine, Run, Source};
 use crate::schedule::Properties;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ impl Errands {
                 back_to,
             } => {
                 let asked_at = clock::now();
-                let outcome = self.list(until_seen, back_to).await;
+                let outcome = self.addresses().list(&self.api, until_seen, back_to).await;
                 Report::Listed { asked_at, outcome }
             }
             Effect::CheckJob { attempt, job_id } => {
@@ -82,6 +82,8 @@ impl Errands {
                     .map(Box::new);
                 Report::Published { run: id, outcome }
             }
+            // The engine asks its own store.
+            Effect::RecallRuns { .. } => Report::Recalled { runs: None },
             Effect::CancelJob { attempt, job_id } => {
                 let outcome = self.api.cancel(&job_id).await;
                 Report::Cancelled {
@@ -90,6 +92,13 @@ impl Errands {
                     outcome,
                 }
             }
+        }
+    }
+
+    fn addresses(&self) -> Addresses<'_> {
+        Addresses {
+            keys: &self.keys,
+            public_url: self.public_url.as_deref(),
         }
     }
 
@@ -102,14 +111,55 @@ impl Errands {
         Ok(properties.into_iter().map(|property| property.id).collect())
     }
 
-    async fn list(
+    /// The address of a result dies early: it is asked for anew for every download.
+    async fn fetch(
         &self,
+        attempt: &AttemptId,
+        job_id: String,
+        run: &Run,
+    ) -> Result<crate::run::Artifact, Fault> {
+        // A folder that cannot take the file is no reason to ask for it.
+        self.landing.admit(0)?;
+        let location = self.api.results(&job_id).await?;
+        let part = run.parts.get(&attempt.part);
+        let order = FetchOrder {
+            schedule: run.schedule.clone(),
+            run: run.id.clone(),
+            part: attempt.part,
+            job_id,
+            format: run.terms.format,
+            terms: Terms {
+                partition: run.terms.partition,
+                columns: run.terms.columns.clone(),
+                checks: run.terms.checks.clone(),
+                properties: part
+                    .map(|part| part.properties(&run.properties).to_vec())
+                    .unwrap_or_default(),
+                window: part.map_or(run.window, |part| part.window),
+            },
+        };
+        self.landing.fetch(order, &location).await
+    }
+}
+
+/// Whose jobs are ours: by the addresses they carry.
+#[derive(Clone, Copy)]
+pub struct Addresses<'a> {
+    pub keys: &'a CallbackKeys,
+    pub public_url: Option<&'a str>,
+}
+
+impl Addresses<'_> {
+    /// The vendor's list, newest first: until every job of `until_seen` was seen, and, if `back_to` is
+    /// given, everything created since.
+    pub async fn list(
+        &self,
+        api: &Client,
         until_seen: BTreeSet<String>,
         back_to: Option<DateTime<Utc>>,
     ) -> Result<Listed, Fault> {
         let mut reached = false;
-        let listing = self
-            .api
+        let listing = api
             .list(|so_far: &[JobSeen]| {
                 let seen = so_far
                     .iter()
@@ -125,6 +175,12 @@ impl Errands {
                 reached
             })
             .await?;
+        let unproven = listing.jobs.iter().filter_map(|job| {
+            let url = self.public_url?;
+            let attempt = self.keys.resembles(url, job.callback_url.as_deref()?)?;
+            Some((job.job_id.clone(), attempt))
+        });
+        let unproven = unproven.collect();
         let jobs = listing
             .jobs
             .into_iter()
@@ -139,34 +195,8 @@ impl Errands {
         Ok(Listed {
             jobs,
             whole: listing.complete && (reached || listing.to_the_end),
+            unproven,
         })
-    }
-
-    /// The address of a result dies early: it is asked for anew for every download.
-    async fn fetch(
-        &self,
-        attempt: &AttemptId,
-        job_id: String,
-        run: &Run,
-    ) -> Result<crate::run::Artifact, Fault> {
-        let location = self.api.results(&job_id).await?;
-        let part = run.parts.get(&attempt.part);
-        let order = FetchOrder {
-            schedule: run.schedule.clone(),
-            run: run.id.clone(),
-            part: attempt.part,
-            job_id,
-            format: run.terms.format,
-            terms: Terms {
-                columns: run.terms.columns.clone(),
-                checks: run.terms.checks.clone(),
-                properties: part
-                    .map(|part| part.properties(&run.properties).to_vec())
-                    .unwrap_or_default(),
-                window: part.map_or(run.window, |part| part.window),
-            },
-        };
-        self.landing.fetch(order, &location).await
     }
 }
 
@@ -190,6 +220,10 @@ fn publish_order(run: &Run) -> PublishOrder {
         properties: run.properties.to_vec(),
         columns: run.terms.columns.clone(),
         checks: run.terms.checks.clone(),
+        accepted_by: match &run.quarantine {
+            Some(Quarantine::Accepted { by }) => Some(by.clone()),
+            _ => None,
+        },
         parts: run
             .live_parts()
             .filter(|part| part.state == PartState::Fetched)

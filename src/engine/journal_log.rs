@@ -21,13 +21,31 @@ pub(super) fn entry(entry: &Entry) {
         _ if is_quiet(entry) => {
             tracing::debug!(event, schedule, run, part, attempt, job, "{event}{detail}");
         }
-        "submit_unsent" | "submit_refused" | "submit_unanswered" | "fetch_broken"
-        | "publish_broken" | "properties_unknown" | "job_absent" | "list_broken"
-        | "check_broken" | "cancel_broken" | "second_job_seen" | "clock_stepped_back"
-        | "fires_skipped" => {
+        "submit_unsent"
+        | "submit_refused"
+        | "submit_unanswered"
+        | "fetch_broken"
+        | "publish_broken"
+        | "properties_unknown"
+        | "job_absent"
+        | "list_broken"
+        | "check_broken"
+        | "cancel_broken"
+        | "second_job_seen"
+        | "clock_stepped_back"
+        | "fires_skipped"
+        | "job_unwanted"
+        | "contract_drift"
+        | "callbacks_silent"
+        | "reconciliation_overdue"
+        | "schedule_restored"
+        | "state_imported"
+        | "part_split"
+        | "clock_not_set" => {
             tracing::warn!(event, schedule, run, part, attempt, job, "{event}{detail}");
         }
-        "deadline_passed" => {
+        "deadline_passed" | "state_rebuilt" | "state_behind" | "store_refilled"
+        | "journal_damaged" | "events_lost" => {
             tracing::error!(event, schedule, run, "{event}{detail}");
         }
         _ => tracing::info!(event, schedule, run, part, attempt, job, "{event}{detail}"),

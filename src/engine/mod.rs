@@ -9,6 +9,6 @@ mod errand;
 mod handle;
 mod journal_log;
 
-pub use engine::{Engine, Error, Options};
-pub use errand::Errands;
+pub use engine::{Engine, Error, Options, recalled};
+pub use errand::{Addresses, Errands};
 pub use handle::{Asked, Handle};

@@ -7,10 +7,10 @@ use crate::run::{Fault, PublishedFile};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) fn published_file(manifest: &Manifest) -> Option<PublishedFile> {
     Some(PublishedFile {
@@ -34,30 +34,30 @@ struct ChangeLine {
     run: String,
 }
 
-/// Tells of each new generation, once.
+/// Tells of each new generation and of each file that is gone, once.
 pub(super) fn announce(
     disk: &Disk,
     order: &PublishOrder,
     manifests: &[Manifest],
 ) -> Result<(), Fault> {
-    let path = layout::meta(disk.root(), &order.schedule).join("changes.jsonl");
+    let path = changes(disk.root(), order);
     let told = told(&path)?;
     let mut lines = Vec::new();
-    for file in manifests.iter().filter_map(published_file) {
-        if told.contains(&(file.path.clone(), file.generation)) {
+    for manifest in manifests {
+        let Some(file) = published_file(manifest) else {
             continue;
-        }
-        let line = ChangeLine {
-            at: order.at,
-            change: "put".to_owned(),
-            path: file.path,
-            rows: file.rows,
-            sha256: file.sha256,
-            generation: file.generation,
-            run: order.run.to_string(),
         };
-        serde_json::to_writer(&mut lines, &line).unwrap_or_default();
-        lines.push(b'\n');
+        let known = |line: &&ChangeLine| line.path == file.path;
+        let puts = told.iter().filter(|line| line.change == PUT);
+        let put = puts
+            .filter(known)
+            .any(|line| line.generation == file.generation);
+        for gone in gone(disk.root(), &told, &file.path) {
+            tell(&mut lines, DELETE, order, gone);
+        }
+        if !put {
+            tell(&mut lines, PUT, order, file);
+        }
     }
     if lines.is_empty() {
         return Ok(());
@@ -65,15 +65,64 @@ pub(super) fn announce(
     disk.append_lines(&path, &lines)
 }
 
-fn told(path: &Path) -> Result<HashSet<(String, u64)>, Fault> {
+const PUT: &str = "put";
+const DELETE: &str = "delete";
+
+fn changes(root: &Path, order: &PublishOrder) -> PathBuf {
+    layout::meta(root, &order.schedule).join("changes.jsonl")
+}
+
+fn tell(lines: &mut Vec<u8>, change: &str, order: &PublishOrder, file: PublishedFile) {
+    let line = ChangeLine {
+        at: order.at,
+        change: change.to_owned(),
+        path: file.path,
+        rows: file.rows,
+        sha256: file.sha256,
+        generation: file.generation,
+        run: order.run.to_string(),
+    };
+    serde_json::to_writer(&mut *lines, &line).unwrap_or_default();
+    lines.push(b'\n');
+}
+
+/// Files told of that stood beside `path` and are there no more, each as it last was.
+fn gone(root: &Path, told: &[ChangeLine], path: &str) -> Vec<PublishedFile> {
+    let folder = Path::new(path).parent();
+    let mut last: BTreeMap<&str, &ChangeLine> = BTreeMap::new();
+    for line in told {
+        if line.path != path && Path::new(&line.path).parent() == folder {
+            last.insert(&line.path, line);
+        }
+    }
+    let gone = last.into_values();
+    gone.filter(|line| line.change == PUT && !root.join(&line.path).exists())
+        .map(|line| PublishedFile {
+            path: line.path.clone(),
+            bytes: 0,
+            sha256: line.sha256.clone(),
+            rows: line.rows,
+            generation: line.generation,
+        })
+        .collect()
+}
+
+/// When a partition was first put; `None` if nobody was told.
+pub(super) fn first_put(root: &Path, order: &PublishOrder, key: &str) -> Option<DateTime<Utc>> {
+    let told = told(&changes(root, order)).ok()?;
+    let of_key = |line: &&ChangeLine| line.path.split('/').nth(2) == Some(key);
+    told.iter().find(of_key).map(|line| line.at)
+}
+
+fn told(path: &Path) -> Result<Vec<ChangeLine>, Fault> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashSet::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(disk_fault("read", path, &error)),
     };
     let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
     let read = lines.filter_map(|line| serde_json::from_slice::<ChangeLine>(&line).ok());
-    Ok(read.map(|line| (line.path, line.generation)).collect())
+    Ok(read.collect())
 }
 
 /// `latest.json`: the newest day with data, and the files of the last run that landed any.

@@ -5,6 +5,7 @@ use super::inspect::{Facts, Slots, content, day_number, day_of_number};
 use super::manifest::{JobEntry, Manifest};
 use super::merge::{self, Merged, Route, Source, Take};
 use super::partition::{Slice, intersection, slices};
+use super::schema::Comparison;
 use super::{Delivered, PublishOrder, layout};
 use crate::run::{Fault, FaultClass};
 use crate::schedule::{Partition, Window};
@@ -59,6 +60,7 @@ pub(super) fn compose(
     root: &Path,
     order: &PublishOrder,
     found: &[Found],
+    schema: &Comparison,
 ) -> Result<Composition, Fault> {
     let mut targets = Vec::new();
     for slice in slices(order.partition, order.window) {
@@ -68,7 +70,7 @@ pub(super) fn compose(
     let mut sources = Vec::new();
     let mut outputs = Vec::new();
     for target in &mut targets {
-        target.decide(root, order, found, &mut sources, &mut outputs)?;
+        target.decide(root, order, found, schema, &mut sources, &mut outputs)?;
     }
     add_parts(root, order, found, &targets, &mut sources)?;
     Ok(Composition {
@@ -130,6 +132,7 @@ impl Target {
         root: &Path,
         order: &PublishOrder,
         found: &[Found],
+        schema: &Comparison,
         sources: &mut Vec<Source>,
         outputs: &mut Vec<PathBuf>,
     ) -> Result<(), Fault> {
@@ -150,6 +153,7 @@ impl Target {
         if let [only] = mine[..]
             && self.kept.count() == 0
             && self.whole(order, &found[only])
+            && !schema.recasts(found[only].part.number)
         {
             self.action = Action::Link(only);
             return Ok(());
@@ -189,6 +193,23 @@ impl Target {
         };
         let there = merge::hash_file(&root.join(path)).ok();
         there.map(|(_, sha256)| sha256) == previous.file.sha256
+    }
+
+    /// Cells ever asked for in this partition, and those whose rows are in its file.
+    pub fn cells(&self, order: &PublishOrder) -> (Cells, Cells) {
+        let mut asked = Cells::none(self.fresh.properties(), self.slice.window);
+        if let Some(window) = intersection(order.window, self.slice.window) {
+            asked.set_rectangle(&order.properties, window);
+        }
+        if let Some(previous) = &self.previous {
+            previous.mark_asked(&mut asked);
+        }
+        let mut landed = self.fresh.clone();
+        self.kept
+            .spans()
+            .into_iter()
+            .for_each(|span| landed.set_span(span));
+        (asked, landed)
     }
 
     /// The file that is in place already.

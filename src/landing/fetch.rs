@@ -32,6 +32,7 @@ pub(super) async fn fetch(
     });
     let (response, resumed) = open(landing, location, known.as_ref()).await?;
     let shape = Shape::of(&response, resumed.as_ref(), &landing.inner.settings)?;
+    landing.admit(response.content_length().unwrap_or_default())?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     let writing = tokio::spawn(blocking(move || {
         Intake::begin(place, shape)?.take_all(receiver)

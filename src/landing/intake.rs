@@ -3,7 +3,7 @@
 
 use super::disk::{Disk, disk_fault};
 use super::fetch::strong_tag;
-use super::inspect::{Inspector, Kept, write_keys};
+use super::inspect::{Inspector, Kept};
 use super::partial::Partial;
 use super::{FetchOrder, Settings, layout, merge};
 use crate::run::{Artifact, Fault, FaultClass};
@@ -155,7 +155,7 @@ impl Intake {
                 place.disk.create(&place.partial)?
             }
         };
-        let inspector = Inspector::new(place.order.format, &place.order.terms);
+        let inspector = Inspector::new(place.order.format, &place.order.terms, &place.keys);
         let mut intake = Intake {
             place,
             file,
@@ -284,8 +284,8 @@ impl Intake {
         };
         let sha256 = merge::hex(&self.hasher.finalize());
         let rows = facts.rows;
-        if facts.unique.is_some() {
-            write_keys(&place.keys, &keys)?;
+        if let Some(keys) = keys {
+            keys.save(&place.keys)?;
         }
         place.disk.seal(&self.file, &place.partial)?;
         let raw = place.disk.root().join(&place.raw);

@@ -20,8 +20,12 @@ mod outcome;
 mod partial;
 mod partition;
 mod place;
+mod prune;
 mod publish;
+mod remains;
+mod restated;
 mod schema;
+mod space;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -29,6 +33,9 @@ mod verify;
 pub use compose::{NO_DATE_COLUMN, needs_one_day_parts};
 pub use inspect::Terms;
 pub use manifest::{Column, FileEntry, JobEntry, Manifest};
+pub use prune::{KeptRun, PruneOrder, Pruned, PrunedRun};
+pub use remains::{Manifests, manifests};
+pub use restated::{ChangedSpan, Restatement};
 pub use verify::{FileState, Verification, Verified, verify};
 
 use crate::run::{Artifact, Fault, FaultClass, PartNumber, Published, RunId};
@@ -94,6 +101,8 @@ pub struct PublishOrder {
     pub properties: Vec<i64>,
     pub columns: Columns,
     pub checks: Checks,
+    /// Who wants the rows landed although checks fail; nobody, as a rule.
+    pub accepted_by: Option<String>,
     /// Parts that failed are simply absent: their cells are missing.
     pub parts: Vec<Delivered>,
     pub at: DateTime<Utc>,
@@ -115,6 +124,7 @@ impl Delivered {
         Terms {
             properties: self.properties.clone(),
             window: self.window,
+            partition: order.partition,
             columns: order.columns.clone(),
             checks: order.checks.clone(),
         }
@@ -174,6 +184,7 @@ impl Landing {
             Arc::clone(turns.entry(order.schedule.clone()).or_default())
         };
         let _turn = turn.lock_owned().await;
+        self.admit(0)?;
         let disk = self.inner.disk.clone();
         blocking(move || publish::publish(&disk, &order)).await
     }
@@ -183,10 +194,11 @@ impl Landing {
         Manifest::load(self.inner.disk.root(), schedule, key)
     }
 
-    /// Bytes that can still be written below the landing folder.
-    pub fn free_bytes(&self) -> io::Result<u64> {
-        let stat = rustix::fs::statvfs(&self.inner.settings.root)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    /// What later runs changed in a partition's rows, oldest first; each is of the generation it made.
+    pub fn restatements(&self, schedule: &Name, key: &str) -> Vec<Restatement> {
+        let mut all = restated::read(self.inner.disk.root(), schedule.as_str());
+        all.retain(|one| one.path.split('/').nth(2) == Some(key));
+        all
     }
 }
 

@@ -5,19 +5,22 @@ use super::cells::Cells;
 use super::checks;
 use super::compose::{Composition, Found};
 use super::disk::Disk;
-use super::manifest::Column;
 use super::merge::Merged;
 use super::partition::intersection;
-use super::{PublishOrder, layout, schema};
+use super::schema::{self, Comparison};
+use super::{PublishOrder, layout, restated};
 use crate::run::{Check, Fault, Published, PublishedFile, Verdict};
+use serde_json::json;
 
 /// A run that was composed and checked.
 pub(super) struct Outcome<'a> {
     pub order: &'a PublishOrder,
     pub found: &'a [Found<'a>],
     pub composition: &'a Composition,
+    /// Of the run as a whole, and of each target's file.
     pub checks: Vec<Check>,
-    pub columns: Vec<Column>,
+    pub checks_of_files: Vec<Vec<Check>>,
+    pub schema: Comparison,
     /// Cells asked for whose rows the run delivered.
     pub delivered: Cells,
 }
@@ -31,36 +34,83 @@ impl Outcome<'_> {
         disk.remove_folder(&to)?;
         disk.make_folder(to.parent().unwrap_or(disk.root()))?;
         disk.rename_folder(&out, &to)?;
-        let names: Vec<&str> = failed.iter().map(|check| check.name.as_str()).collect();
         let place = format!("staging/quarantine/{}", order.run);
-        let reason = format!("failed {}; the files are kept in {place}", names.join(", "));
+        let checks = serde_json::to_vec_pretty(&self.checks).unwrap_or_default();
+        let staged = to.join(".checks.new");
+        disk.replace(&staged, &to.join("checks.json"), &checks)?;
+        let accept = format!("aptiqd retry {} --accept", order.run);
+        let reason = format!(
+            "failed {}; its files are kept out of data/, in {place}: look at them, then `{accept}` lands \
+             them as they are",
+            checks::named(failed)
+        );
         let mut published = self.published(Verdict::Quarantined, Some(reason), Vec::new());
         published.landed = Vec::new();
         published.missing = Cells::none(&order.properties, order.window).gaps();
         published.empty = Vec::new();
+        published.told.extend(self.schema.event());
+        let names: Vec<&String> = failed.iter().map(|check| &check.name).collect();
+        published.told.push(json!({
+            "event": "quarantined", "checks": names, "place": place, "accept": accept,
+        }));
         Ok(published)
     }
 
     pub fn land(&self, disk: &Disk, files: &[Option<Merged>]) -> Result<Published, Fault> {
+        let order = self.order;
         let mut manifests = Vec::new();
         let mut notes = Vec::new();
-        for (target, file) in self.composition.targets.iter().zip(files) {
+        let mut restatements = Vec::new();
+        let targets = self.composition.targets.iter().zip(files);
+        for ((target, file), checks) in targets.zip(&self.checks_of_files) {
             match file {
-                Some(file) => manifests.push(self.put(disk, target, file)?),
-                None => notes.extend(self.put_nothing(disk, target)?),
+                Some(file) => {
+                    restatements.extend(restated::of(disk, order, target, file)?);
+                    manifests.push(self.put(disk, target, file, checks)?);
+                }
+                None => notes.extend(self.put_nothing(disk, target, checks)?),
             }
         }
-        announce(disk, self.order, &manifests)?;
-        schema::remember(disk, self.order, &self.columns)?;
-        point_to_latest(disk, self.order, &manifests)?;
-        let files = manifests.iter().filter_map(published_file).collect();
-        let (verdict, mut reason) = self.verdict();
-        if let Some(reason) = &mut reason {
-            for note in notes {
-                *reason = format!("{reason}; {note}");
-            }
+        announce(disk, order, &manifests)?;
+        restated::announce(disk, order, &restatements)?;
+        schema::remember(disk, order, &self.schema)?;
+        point_to_latest(disk, order, &manifests)?;
+        disk.remove_folder(&layout::quarantine(disk.root(), &order.run))?;
+        let files: Vec<PublishedFile> = manifests.iter().filter_map(published_file).collect();
+        let (verdict, reason) = self.verdict();
+        let overruled = match files.is_empty() {
+            true => Vec::new(),
+            false => checks::overruled(&self.checks),
+        };
+        let marks = [reason, self.overruled(&overruled)];
+        let mut words: Vec<String> = marks.into_iter().flatten().collect();
+        if verdict != Verdict::Landed {
+            words.extend(notes);
         }
-        Ok(self.published(verdict, reason, files))
+        let reason = (!words.is_empty()).then(|| words.join("; "));
+        let mut published = self.published(verdict, reason, files);
+        published.told.extend(self.schema.event());
+        published.told.extend(restated::event(&restatements));
+        if !overruled.is_empty() {
+            let names: Vec<&String> = overruled.iter().map(|check| &check.name).collect();
+            let by = order.accepted_by.as_deref().unwrap_or("on_fail = \"land\"");
+            published
+                .told
+                .push(json!({"event": "checks_overruled", "checks": names, "by": by}));
+        }
+        Ok(published)
+    }
+
+    /// Why rows are in `data/` although checks failed.
+    fn overruled(&self, failed: &[&Check]) -> Option<String> {
+        if failed.is_empty() {
+            return None;
+        }
+        let by = match &self.order.accepted_by {
+            Some(by) => format!("accepted by {by}"),
+            None => "landed by on_fail = \"land\"".to_owned(),
+        };
+        Some(format!("{by} although it failed {}", checks::named(failed)))
     }
 
     fn empty(&self) -> Cells {
@@ -82,7 +132,8 @@ impl Outcome<'_> {
         let rows: u64 = self.found.iter().map(|part| part.facts.rows).sum();
         let enough = order.checks.min_property_coverage.unwrap_or(1.0);
         let all = delivered.count() == delivered.size();
-        if rows > 0 && (all || checks::share(delivered) >= enough) {
+        let share = checks::share(delivered.size(), delivered.count());
+        if rows > 0 && (all || share >= enough) {
             return (Verdict::Landed, None);
         }
         let reason = if order.parts.is_empty() {
@@ -146,6 +197,7 @@ impl Outcome<'_> {
             landed: landed.spans(),
             empty: empty.spans(),
             missing: present.gaps(),
+            told: Vec::new(),
         }
     }
 }

@@ -44,6 +44,24 @@ pub(super) fn slices(partition: Partition, window: Window) -> Vec<Slice> {
     }
 }
 
+/// A number that days share if and only if they fall into the same file.
+pub(super) fn ordinal(partition: Partition, day: NaiveDate) -> i32 {
+    match partition {
+        Partition::Window => 0,
+        Partition::Date => day.num_days_from_ce(),
+        Partition::Month => day.year() * 12 + day.month0().cast_signed(),
+    }
+}
+
+/// The name of the folders' key, which readers take for a column.
+pub(super) fn key_name(partition: Partition) -> &'static str {
+    match partition {
+        Partition::Window => "window",
+        Partition::Date => "date",
+        Partition::Month => "month",
+    }
+}
+
 fn first_of_month(day: NaiveDate) -> NaiveDate {
     day - Days::new(u64::from(day.day0()))
 }

@@ -11,7 +11,7 @@ use super::merge::{self, Merged};
 use super::outcome::Outcome;
 use super::partition::intersection;
 use super::{PublishOrder, layout};
-use crate::run::{CellSpan, Fault};
+use crate::run::{CellSpan, Check, Fault};
 use crate::schedule::Format;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,13 @@ pub(super) fn staged_manifest(root: &Path, order: &PublishOrder, key: &str) -> P
 
 impl Outcome<'_> {
     /// Renames a staged file into place unless its bytes are there already, then its manifest.
-    pub fn put(&self, disk: &Disk, target: &Target, file: &Merged) -> Result<Manifest, Fault> {
+    pub fn put(
+        &self,
+        disk: &Disk,
+        target: &Target,
+        file: &Merged,
+        checks: &[Check],
+    ) -> Result<Manifest, Fault> {
         let order = self.order;
         let path = layout::data(&order.schedule, &target.slice.key, order.format);
         let staged = compose::staged(disk.root(), order, &target.slice.key);
@@ -46,7 +52,7 @@ impl Outcome<'_> {
             sha256: Some(file.sha256.clone()),
             rows: file.rows,
         };
-        let manifest = self.manifest(target, entry, generation);
+        let manifest = self.manifest(target, entry, generation, checks);
         let unsaid = self.stage_manifest(disk, target, &manifest)?;
         if !untouched {
             disk.make_folder(to.parent().unwrap_or(disk.root()))?;
@@ -70,7 +76,12 @@ impl Outcome<'_> {
     }
 
     /// A partition without new rows: rows that are there stay, and their manifest with them.
-    pub fn put_nothing(&self, disk: &Disk, target: &Target) -> Result<Option<String>, Fault> {
+    pub fn put_nothing(
+        &self,
+        disk: &Disk,
+        target: &Target,
+        checks: &[Check],
+    ) -> Result<Option<String>, Fault> {
         let key = &target.slice.key;
         if target
             .previous
@@ -92,7 +103,8 @@ impl Outcome<'_> {
             sha256: None,
             rows: 0,
         };
-        if self.stage_manifest(disk, target, &self.manifest(target, entry, 0))? {
+        let manifest = self.manifest(target, entry, 0, checks);
+        if self.stage_manifest(disk, target, &manifest)? {
             self.place_manifest(disk, target)?;
         }
         Ok(None)
@@ -128,9 +140,15 @@ impl Outcome<'_> {
         disk.rename(&staged_manifest(root, self.order, key), &to)
     }
 
-    fn manifest(&self, target: &Target, file: FileEntry, generation: u64) -> Manifest {
+    fn manifest(
+        &self,
+        target: &Target,
+        file: FileEntry,
+        generation: u64,
+        checks: &[Check],
+    ) -> Manifest {
         let order = self.order;
-        let (asked, landed) = self.cells_of(target);
+        let (asked, landed) = target.cells(order);
         let missing = |row: &usize| !landed.has_property(*row);
         let wanted: Vec<usize> = (0..asked.properties().len())
             .filter(|row| asked.has_property(*row))
@@ -162,29 +180,11 @@ impl Outcome<'_> {
             },
             dates: dates(&asked, &landed),
             columns: self.columns_of(target),
-            checks: self.checks.clone(),
+            checks: checks.to_vec(),
             landed_at: order.at,
             empty: self.empty_of(target, &gaps),
             gaps: gaps.spans(),
         }
-    }
-
-    /// Cells ever asked for in this partition, and those whose rows are in its file.
-    fn cells_of(&self, target: &Target) -> (Cells, Cells) {
-        let mut asked = Cells::none(target.fresh.properties(), target.slice.window);
-        if let Some(window) = intersection(self.order.window, target.slice.window) {
-            asked.set_rectangle(&self.order.properties, window);
-        }
-        if let Some(previous) = &target.previous {
-            previous.mark_asked(&mut asked);
-        }
-        let mut landed = target.fresh.clone();
-        target
-            .kept
-            .spans()
-            .into_iter()
-            .for_each(|span| landed.set_span(span));
-        (asked, landed)
     }
 
     fn empty_of(&self, target: &Target, gaps: &Cells) -> Vec<CellSpan> {
@@ -247,8 +247,8 @@ impl Outcome<'_> {
 
     fn columns_of(&self, target: &Target) -> Vec<Column> {
         match &target.previous {
-            Some(previous) if self.columns.is_empty() => previous.columns.clone(),
-            _ => self.columns.clone(),
+            Some(previous) if self.schema.columns.is_empty() => previous.columns.clone(),
+            _ => self.schema.columns.clone(),
         }
     }
 }

@@ -4,41 +4,48 @@ use super::cells::Cells;
 use super::checks::{self, Evidence};
 use super::compose::{self, Action, Composition, Found, Target};
 use super::disk::{Disk, disk_fault};
-use super::inspect::{self, Facts, Kept, write_keys};
+use super::inspect::{self, Kept};
 use super::manifest::Manifest;
-use super::merge::{self, Merged};
+use super::merge::{self, Form, Merged};
 use super::outcome::Outcome;
-use super::partition::slices;
-use super::{Delivered, PublishOrder, layout, place, schema};
+use super::partition::{key_name, slices};
+use super::schema::{self, Comparison};
+use super::{Delivered, PublishOrder, layout, place};
 use crate::run::{Fault, FaultClass, Published, Verdict};
+use crate::schedule::Format;
+use chrono::{DateTime, Utc};
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
 
 pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fault> {
     let root = disk.root();
     settle(disk, order)?;
     disk.remove_folder(&layout::staging(root, &order.run).join("out"))?;
     let found = find(disk, order)?;
-    let facts: Vec<&Facts> = found.iter().map(|part| &part.facts).collect();
-    let columns = schema::joined(order.format, &facts)?;
-    let composition = compose::compose(root, order, &found)?;
-    let files = stage(disk, order, &found, &composition)?;
+    let schema = schema::compare(root, order, &found)?;
+    refuse_key_column(order, &schema)?;
+    let composition = compose::compose(root, order, &found, &schema)?;
+    refuse_older_rows(root, order, &found, &composition)?;
+    let files = stage(disk, order, &found, &composition, &schema)?;
     let delivered = delivered_cells(order, &found);
-    let checks = checks::evaluate(&Evidence {
+    let findings = checks::evaluate(&Evidence {
         root,
         order,
         found: &found,
         composition: &composition,
         files: &files,
-        columns: &columns,
         delivered: &delivered,
-    });
+        schema: &schema,
+    })?;
     let outcome = Outcome {
         order,
         found: &found,
         composition: &composition,
-        checks,
-        columns,
+        checks: findings.run,
+        checks_of_files: findings.files,
+        schema,
         delivered,
     };
     let forbidding = checks::forbidding(order, &outcome.checks);
@@ -48,6 +55,60 @@ pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fa
     let published = outcome.land(disk, &files)?;
     tidy(disk, order, &published);
     Ok(published)
+}
+
+/// Readers take the key of a folder for a column, and silently prefer it to one of the file.
+fn refuse_key_column(order: &PublishOrder, schema: &Comparison) -> Result<(), Fault> {
+    let key = key_name(order.partition);
+    let hidden = schema.columns.iter();
+    let mut hidden = hidden.filter(|column| column.name.eq_ignore_ascii_case(key));
+    let Some(column) = hidden.next() else {
+        return Ok(());
+    };
+    Err(Fault::new(
+        FaultClass::Check,
+        format!(
+            "the files have a column `{}`, which readers would not see below folders named `{key}=…`: \
+             nothing was landed; partition by another key",
+            column.name
+        ),
+    ))
+}
+
+/// What was kept aside must not replace what was delivered after it.
+fn refuse_older_rows(
+    root: &Path,
+    order: &PublishOrder,
+    found: &[Found],
+    composition: &Composition,
+) -> Result<(), Fault> {
+    if order.accepted_by.is_none() {
+        return Ok(());
+    }
+    for target in &composition.targets {
+        let Some(previous) = &target.previous else {
+            continue;
+        };
+        if previous.run == order.run || previous.file.rows == 0 {
+            continue;
+        }
+        let older = found.iter().any(|part| {
+            let raw = fs::metadata(root.join(&part.part.artifact.path));
+            let delivered = raw.and_then(|raw| raw.modified()).ok();
+            let before = |at| DateTime::<Utc>::from(at) < previous.landed_at;
+            part.part.window.overlaps(target.slice.window) && delivered.is_none_or(before)
+        });
+        if older {
+            return Err(Fault::new(
+                FaultClass::Check,
+                format!(
+                    "{} holds newer rows, landed by {}: export the days anew instead",
+                    target.slice.key, previous.run
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Completes what an earlier publish of this run was stopped in: where a file is in place already,
@@ -93,8 +154,12 @@ fn find_part<'a>(
     let raw = disk.root().join(&part.artifact.path);
     let length = fs::metadata(&raw).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Fault::new(
-            FaultClass::Content,
-            format!("{} is not there any more", part.artifact.path),
+            FaultClass::Gone,
+            format!(
+                "{} is not there any more, perhaps older than landing.raw_retention: export its days \
+                 anew",
+                part.artifact.path
+            ),
         ),
         _ => disk_fault("read", &raw, &error),
     })?;
@@ -116,7 +181,8 @@ fn find_part<'a>(
             facts: kept.facts,
         });
     }
-    let (facts, keys) = inspect::inspect_file(&raw, order.format, &terms)?;
+    disk.make_folder(&layout::staging(disk.root(), &order.run))?;
+    let (facts, keys) = inspect::inspect_file(&raw, order.format, &terms, &staged("keys"))?;
     let (bytes, sha256) =
         merge::hash_file(&raw).map_err(|error| disk_fault("read", &raw, &error))?;
     if sha256 != part.artifact.sha256 {
@@ -125,9 +191,8 @@ fn find_part<'a>(
             "{path} is not the file that was fetched"
         )));
     }
-    disk.make_folder(&layout::staging(disk.root(), &order.run))?;
-    if facts.unique.is_some() {
-        write_keys(&staged("keys"), &keys)?;
+    if let Some(keys) = keys {
+        keys.save(&staged("keys"))?;
     }
     Kept::new(&part.job_id, &sha256, bytes, &terms, facts.clone())
         .save(disk, &staged("facts.json"))?;
@@ -140,12 +205,22 @@ fn stage(
     order: &PublishOrder,
     found: &[Found],
     composition: &Composition,
+    schema: &Comparison,
 ) -> Result<Vec<Option<Merged>>, Fault> {
     let slots = compose::slots(order);
     let Composition {
         sources, outputs, ..
     } = composition;
-    let mut merged = merge::merge(disk, order.format, &slots, sources, outputs)?;
+    let form = match (order.format, schema.model()) {
+        (Format::Csv, _) => Some(Form::Csv),
+        (Format::Jsonl, _) => Some(Form::Jsonl),
+        (Format::Parquet, model) => model.map(|model| Form::Parquet(Arc::clone(model))),
+    };
+    let mut merged = match form {
+        Some(form) => merge::merge(disk, &form, &slots, sources, outputs)?,
+        // No part has a row, so there is nothing to merge.
+        None => Vec::new(),
+    };
     let stage_one = |target: &Target| match target.action {
         Action::Nothing => Ok(None),
         Action::Settled => Ok(target.settled_file()),
@@ -181,9 +256,11 @@ fn delivered_cells(order: &PublishOrder, found: &[Found]) -> Cells {
 fn tidy(disk: &Disk, order: &PublishOrder, published: &Published) {
     let folder = layout::staging(disk.root(), &order.run);
     let unneeded = match published.verdict {
-        Verdict::Landed => folder,
-        _ => folder.join("out"),
+        Verdict::Landed => vec![folder],
+        _ => vec![folder.join("out"), folder.join("restated")],
     };
-    // Left-overs are swept at a later start.
-    let _ = disk.remove_folder(&unneeded);
+    for folder in unneeded {
+        // Left-overs are swept at a later start.
+        let _ = disk.remove_folder(&folder);
+    }
 }

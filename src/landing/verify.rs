@@ -52,7 +52,7 @@ impl Verification {
     }
 }
 
-fn read_failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
+pub(super) fn read_failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::Io {
         operation: "read",
@@ -62,7 +62,7 @@ fn read_failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
 }
 
 /// Names in a folder, sorted; none if there is no such folder.
-fn names(folder: &Path) -> Result<Vec<String>, Error> {
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, Error> {
     let entries = match fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(Vec::new());

@@ -23,6 +23,15 @@ pub struct Backfill {
     pub only: Only,
     /// Runs of the schedule's backfills that may be active at once; at least 1.
     pub max_active: u32,
+    pub order: Order,
+}
+
+/// Which days of a backfill come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Newest,
+    Oldest,
 }
 
 impl Roster {
@@ -43,6 +52,9 @@ impl Roster {
             Partition::Window => whole_windows(&schedule, &gaps, wanted.window, now),
             Partition::Date | Partition::Month => groups(&gaps, schedule.chunk),
         };
+        if wanted.order == Order::Oldest {
+            groups.reverse();
+        }
         let left = groups.split_off(groups.len().min(RUNS_MAX));
         let left = left.iter().map(cells_of).sum();
         let at = self.manual_instant(now);

@@ -47,6 +47,7 @@ impl Roster {
         now: DateTime<Utc>,
         turn: &mut Turn,
     ) {
+        self.callbacks.heard(&id, now, turn);
         let event = Event::CallbackHeard {
             part: id.part,
             attempt: id.number,

@@ -4,7 +4,7 @@ use super::fires::window_of;
 use super::{
     Answer, Command, Exclusion, Mode, OpenRun, Paused, Refusal, Roster, ScheduleNow, Snapshot, Turn,
 };
-use crate::run::{Event, Run, RunId, RunState, Trigger};
+use crate::run::{Event, Quarantine, Retrial, Run, RunId, RunState, Trigger};
 use crate::schedule::{Name, Overlap, Schedule, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -25,7 +25,12 @@ impl Roster {
                 mode,
             } => self.trigger(&schedule, window, &by, mode, now, turn),
             Command::Cancel { run, by, mode } => self.cancel(&run, &by, mode, now, turn),
-            Command::Retry { run, by, mode } => self.retry(*run, by, mode, now, turn),
+            Command::Retry {
+                run,
+                what,
+                by,
+                mode,
+            } => self.retry(*run, what, by, mode, now, turn),
             Command::Pause {
                 schedule,
                 reason,
@@ -84,6 +89,14 @@ impl Roster {
                 property,
                 day,
             } => self.cell(&schedule, property, day, now),
+            Command::Note(body) => {
+                turn.entries.push(super::Entry {
+                    schedule: None,
+                    run: None,
+                    body,
+                });
+                Ok(Answer::Done)
+            }
             Command::Snapshot => Ok(Answer::Snapshot(Box::new(self.snapshot(now)))),
         }
     }
@@ -217,6 +230,7 @@ impl Roster {
     fn retry(
         &mut self,
         run: Run,
+        what: Retrial,
         by: String,
         mode: Mode,
         now: DateTime<Utc>,
@@ -242,11 +256,17 @@ impl Roster {
                 run: Some(id),
             });
         }
+        if let Some(message) = unfit(&run, what, failed) {
+            return Err(Refusal::Conflict {
+                message,
+                run: Some(id),
+            });
+        }
         if mode == Mode::Dry {
             return Ok(Answer::Run(Box::new(run)));
         }
         self.reopen(run);
-        let _ = self.apply(&id, &Event::RetriedByOperator { by }, now, turn);
+        let _ = self.apply(&id, &Event::RetriedByOperator { by, what }, now, turn);
         self.runs
             .get(&id)
             .map(|run| Answer::Run(Box::new(run.clone())))
@@ -344,8 +364,28 @@ impl Roster {
             downloads: self.inflight.fetches.len(),
             last_list_at: self.last_list_at,
             hold: self.hold.as_ref().map(|hold| hold.fault.message.clone()),
+            landing_hold: self
+                .landing_hold
+                .as_ref()
+                .map(|hold| hold.fault.message.clone()),
             second_jobs: self.second_jobs,
+            callbacks: self.callbacks.now(),
+            doubt: self.reconciliation.held_for(now),
         }
+    }
+}
+
+/// Why a retrial does not fit a run, if it does not.
+fn unfit(run: &Run, what: Retrial, failed: bool) -> Option<String> {
+    let id = &run.id;
+    let kept = run.quarantine == Some(Quarantine::Kept);
+    match what {
+        Retrial::Accept if !kept => Some(format!("no file of `{id}` is in quarantine")),
+        Retrial::Parts if kept && !failed => Some(format!(
+            "`{id}` failed its checks and has no failed part: `aptiqd retry {id} --accept` lands its files \
+             as they are, `aptiqd trigger` exports the days anew"
+        )),
+        _ => None,
     }
 }
 

@@ -1,16 +1,15 @@
 //! Schedules come, change and go; runs keep the terms they began with.
 
 use super::roster::Known;
-use super::{Declared, Mark, Mode, Roster, Turn};
+use super::{Declared, Entry, Mark, Mode, Roster, Turn};
 use crate::schedule::{Name, Schedule};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// How far the remembered decisions may lie ahead of the clock before the clock is taken to have
-/// been wrong when they were made.
-const CLOCK_SLACK: TimeDelta = TimeDelta::hours(24);
+/// So many new schedules have an event each; more of them share one.
+const FIRST_SEEN_MAX: usize = 1_000;
 
 impl Roster {
     /// Replaces the declarations by `schedules`; runs keep the terms they began with.
@@ -33,11 +32,15 @@ impl Roster {
             }
             self.note_schedule(name, json!({"event": "schedule_removed"}), turn);
         }
+        self.note_first_seen(&schedules, turn);
         for schedule in schedules {
             self.declare_one(schedule, now, turn);
         }
         let known = &self.schedules;
         self.fires.retain(|(_, name)| known.contains_key(name));
+        if declared.added.len() > FIRST_SEEN_MAX {
+            self.pack();
+        }
         declared
     }
 
@@ -62,13 +65,37 @@ impl Roster {
         declared
     }
 
+    /// Trees that grew one by one are a third empty; built anew they are full.
+    fn pack(&mut self) {
+        self.schedules = std::mem::take(&mut self.schedules).into_iter().collect();
+        self.marks = std::mem::take(&mut self.marks).into_iter().collect();
+        self.fires = std::mem::take(&mut self.fires).into_iter().collect();
+    }
+
+    fn note_first_seen(&self, schedules: &[Schedule], turn: &mut Turn) {
+        let names = schedules.iter().map(|schedule| &schedule.name);
+        let new: Vec<&Name> = names
+            .filter(|name| !self.marks.contains_key(name))
+            .collect();
+        if new.len() > FIRST_SEEN_MAX {
+            turn.entries.push(Entry {
+                schedule: None,
+                run: None,
+                body: json!({"event": "schedules_first_seen", "count": new.len()}),
+            });
+            return;
+        }
+        for name in new {
+            self.note_schedule(name, json!({"event": "schedule_first_seen"}), turn);
+        }
+    }
+
     fn declare_one(&mut self, schedule: Schedule, now: DateTime<Utc>, turn: &mut Turn) {
         let name = schedule.name.clone();
         match self.marks.get_mut(&name) {
             None => {
                 self.marks.insert(name.clone(), Mark::new(now));
                 self.touch_mark(&name);
-                self.note_schedule(&name, json!({"event": "schedule_first_seen"}), turn);
             }
             Some(mark) if mark.removed_at.is_some() => {
                 // While the file was away nothing was due.
@@ -77,15 +104,11 @@ impl Roster {
                 self.touch_mark(&name);
                 self.note_schedule(&name, json!({"event": "schedule_returned"}), turn);
             }
-            Some(mark) if mark.decided_through > now + CLOCK_SLACK => {
-                let was = mark.decided_through;
-                mark.decided_through = now;
-                self.touch_mark(&name);
-                let body = json!({"event": "clock_stepped_back", "decided_through": was});
-                self.note_schedule(&name, body, turn);
+            Some(_) => {
+                self.set_right(&name, now, turn);
             }
-            Some(_) => {}
         }
+        self.note_list(&schedule, turn);
         self.forget_columns_if_changed(&schedule);
         // The fire planned so far is taken out of the agenda with the plan for the next one.
         let next = self.schedules.get(&name).and_then(|known| known.next);

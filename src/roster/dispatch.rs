@@ -13,16 +13,19 @@ const LOOK_BACK: TimeDelta = TimeDelta::minutes(30);
 
 impl Roster {
     pub(super) fn dispatch(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
-        self.dispatch_publishes(turn);
-        self.dispatch_fetches(turn);
+        self.dispatch_publishes(now, turn);
+        self.dispatch_fetches(now, turn);
         self.dispatch_reads(now, turn);
         self.dispatch_cancels(turn);
         self.dispatch_asks(turn);
         self.dispatch_submits(now, turn);
     }
 
-    fn dispatch_publishes(&mut self, turn: &mut Turn) {
+    fn dispatch_publishes(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
         for place in &self.queues.publish {
+            if !self.may_land(now) {
+                return;
+            }
             let Some(run) = self.runs.get(&place.run) else {
                 continue;
             };
@@ -38,9 +41,10 @@ impl Roster {
         }
     }
 
-    fn dispatch_fetches(&mut self, turn: &mut Turn) {
+    fn dispatch_fetches(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
         for spot in &self.queues.fetch {
-            if self.inflight.fetches.len() >= self.limits.downloads {
+            let full = self.inflight.fetches.len() >= self.limits.downloads;
+            if full || !self.may_land(now) {
                 return;
             }
             let Some((run, part, attempt)) = self.current(spot) else {
@@ -68,7 +72,8 @@ impl Roster {
         let sweep_due = !self.queues.watch.is_empty() && self.sweep_at.is_none_or(|at| at <= now);
         let many = !self.queues.check.is_empty()
             && self.queues.check.len() + self.inflight.checks.len() > SINGLE_CHECKS;
-        let wanted = sweep_due || many || !self.queues.find.is_empty();
+        let reconcile = self.reconciliation.is_due(now);
+        let wanted = sweep_due || many || reconcile || !self.queues.find.is_empty();
         if wanted && self.inflight.list.is_none() {
             self.inflight.list = Some(now);
             turn.effects.push(self.list(now));
@@ -127,6 +132,9 @@ impl Roster {
             .filter_map(|spot| self.current(spot))
             .filter_map(|(_, part, _)| part.current().map(|attempt| attempt.started_at))
             .min()
+            .into_iter()
+            .chain(self.doubt_back_to(now))
+            .min()
             .map(|since| since - LOOK_BACK);
         Effect::ListJobs {
             until_seen,
@@ -169,6 +177,9 @@ impl Roster {
     /// Creates, as many as there are free slots. Each is authorised by an event of this turn, which
     /// is durable before the errand starts (laws 1 and 3).
     fn dispatch_submits(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
+        if self.reconciliation.holds(now) {
+            return;
+        }
         let mut free = self
             .limits
             .open_jobs_max

@@ -1,25 +1,31 @@
 //! Fires become decisions: every one a run or a recorded skip, never silence (law 9).
 
+use super::catch_up::{Undecided, undecided};
 use super::runs::roster_hash;
-use super::{Mark, Roster, Saved, Turn};
+use super::{Roster, Saved, Turn, plan};
 use crate::run::{Event, Run, RunId, RunState, Source, Terms, Trigger};
-use crate::schedule::{CatchUpMode, Chunk, Name, Overlap, Partition, Properties, Schedule, Window};
+use crate::schedule::{Chunk, Name, Overlap, Partition, Properties, Schedule, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::sync::Arc;
 
 /// A fire that is decided later than this is caught up, not fired.
 const LATE: TimeDelta = TimeDelta::seconds(60);
-/// Fires decided at once; the rest of a very long absence is summed up in one event.
-const DECIDED_MAX: usize = 10_000;
+/// What one turn may decide, in bytes of records: a commit has a limit, and the rest is due in the next turn.
+const TURN_MAX: u64 = 16 << 20;
 
 impl Roster {
-    /// Decides every fire that is due.
+    /// Decides the fires that are due, as many as one commit takes.
     pub(super) fn poll_fires(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
+        if self.clock.is_unset() {
+            return;
+        }
+        let mut weight = 0;
         while let Some((at, name)) = self.fires.first().cloned() {
-            if at > now {
+            if at > now || weight > TURN_MAX {
                 break;
             }
+            let (saved, entries) = (turn.saved.len(), turn.entries.len());
             self.fires.pop_first();
             let Some(schedule) = self
                 .schedules
@@ -30,6 +36,8 @@ impl Roster {
             };
             self.decide(&schedule, now, turn);
             self.plan_next_fire(&name);
+            let made = turn.saved.len() + turn.entries.len() - saved - entries;
+            weight += 1_000 * made as u64 + weight_of(&schedule, now);
         }
     }
 
@@ -68,21 +76,45 @@ impl Roster {
         let Some(mark) = self.marks.get(&schedule.name).cloned() else {
             return;
         };
-        let (missed, forgotten) = undecided(schedule, &mark, now);
-        let Some(&last) = missed.last() else { return };
-        if forgotten > 0 {
-            let body = json!({"event": "fires_skipped", "reason": "too_old", "count": forgotten});
-            self.note_schedule(&schedule.name, body, turn);
+        if self.clock.is_unset() {
+            return;
+        }
+        let Undecided { mut fires, older } = undecided(schedule, &mark, now);
+        let Some(&last) = fires.last() else { return };
+        // A run that was made again from its jobs is its fire's decision.
+        fires.retain(|nominal| {
+            let id = RunId::of_fire(&schedule.name, *nominal);
+            !self.runs.contains_key(&id)
+        });
+        if let Some(older) = older {
+            self.note_schedule(&schedule.name, older.body(), turn);
         }
         if let Some(mark) = self.marks.get_mut(&schedule.name) {
             mark.decided_through = last;
         }
         self.touch_mark(&schedule.name);
-        if !schedule.enabled || mark.paused.is_some() {
-            let reason = if schedule.enabled {
-                "paused"
-            } else {
-                "disabled"
+        let missed = self.not_covered(schedule, &mark, fires, turn);
+        self.decide_each(schedule, missed, now, turn);
+        if let Some(mark) = self.marks.get_mut(&schedule.name) {
+            mark.decided_before = mark.decided_before.filter(|before| *before > last);
+        }
+    }
+
+    fn decide_each(
+        &mut self,
+        schedule: &Arc<Schedule>,
+        missed: Vec<DateTime<Utc>>,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        let paused = self
+            .marks
+            .get(&schedule.name)
+            .is_some_and(|mark| mark.paused.is_some());
+        if !schedule.enabled || paused {
+            let reason = match schedule.enabled {
+                true => "paused",
+                false => "disabled",
             };
             for nominal in missed {
                 self.skip(schedule, nominal, reason, now, turn);
@@ -105,54 +137,8 @@ impl Roster {
         }
     }
 
-    fn catch_up(
-        &mut self,
-        schedule: &Arc<Schedule>,
-        missed: Vec<DateTime<Utc>>,
-        now: DateTime<Utc>,
-        turn: &mut Turn,
-    ) {
-        let policy = schedule.catch_up;
-        let max_age = TimeDelta::from_std(policy.max_age).unwrap_or(TimeDelta::MAX);
-        let (old, mut young): (Vec<_>, Vec<_>) = missed
-            .into_iter()
-            .partition(|nominal| now - *nominal > max_age);
-        for nominal in old {
-            self.skip(schedule, nominal, "too_old", now, turn);
-        }
-        let Some(&latest) = young.last() else { return };
-        let (kept, left, reason): (Vec<_>, Vec<_>, _) = match policy.mode {
-            CatchUpMode::None => (Vec::new(), young, "missed"),
-            CatchUpMode::Latest => (vec![latest], young.split_off_all_but_last(), "superseded"),
-            CatchUpMode::Coalesce => {
-                let window = young
-                    .iter()
-                    .map(|nominal| window_of(schedule, *nominal))
-                    .reduce(Window::union)
-                    .unwrap_or_else(|| window_of(schedule, latest));
-                for nominal in young.split_off_all_but_last() {
-                    self.skip(schedule, nominal, "coalesced", now, turn);
-                }
-                self.fire(schedule, latest, window, Trigger::CatchUp, now, turn);
-                return;
-            }
-            CatchUpMode::All => {
-                let keep = (policy.max_runs as usize).min(young.len());
-                let kept = young.split_off(young.len() - keep);
-                (kept, young, "over_count")
-            }
-        };
-        for nominal in left {
-            self.skip(schedule, nominal, reason, now, turn);
-        }
-        for nominal in kept {
-            let window = window_of(schedule, nominal);
-            self.fire(schedule, nominal, window, Trigger::CatchUp, now, turn);
-        }
-    }
-
     /// A fire that shall run, unless the overlap rule forbids it.
-    fn fire(
+    pub(super) fn fire(
         &mut self,
         schedule: &Arc<Schedule>,
         nominal: DateTime<Utc>,
@@ -283,6 +269,7 @@ impl Roster {
             checks: Vec::new(),
             cells: crate::run::Cells::default(),
             missing: Vec::new(),
+            quarantine: None,
             batch: None,
             parts: std::collections::BTreeMap::new(),
             properties,
@@ -306,8 +293,9 @@ impl Roster {
         }
     }
 
-    /// A recorded skip: a run that is born ended.
-    fn skip(
+    /// A recorded skip: a run that is born ended. A fire that the clock brought a second time has
+    /// its record already.
+    pub(super) fn skip(
         &mut self,
         schedule: &Schedule,
         nominal: DateTime<Utc>,
@@ -316,15 +304,18 @@ impl Roster {
         turn: &mut Turn,
     ) {
         let id = RunId::of_fire(&schedule.name, nominal);
+        let body = json!({
+            "event": "fire_skipped", "nominal_at": nominal, "reason": reason,
+        });
+        self.note(&id, body, turn);
+        if self.was_decided_before(&schedule.name, nominal) {
+            return;
+        }
         let window = window_of(schedule, nominal);
         let mut run = self.new_run(schedule, id, Trigger::Cron, nominal, window, now);
         run.state = RunState::Skipped;
         run.reason = Some(reason.to_owned());
         run.finished_at = Some(now);
-        let body = json!({
-            "event": "fire_skipped", "nominal_at": nominal, "reason": reason,
-        });
-        self.note(&run.id.clone(), body, turn);
         turn.saved.push(Saved::Run {
             run: Box::new(run),
             new: true,
@@ -342,36 +333,12 @@ pub(super) fn window_of(schedule: &Schedule, nominal: DateTime<Utc>) -> Window {
         .window(nominal.with_timezone(&schedule.timezone).date_naive())
 }
 
-/// Fires after the last decision that are due by now, oldest first, and how many older ones were
-/// too many to decide one by one.
-fn undecided(schedule: &Schedule, mark: &Mark, now: DateTime<Utc>) -> (Vec<DateTime<Utc>>, usize) {
-    let mut fires = std::collections::VecDeque::new();
-    let mut forgotten = 0;
-    let mut after = mark.decided_through;
-    while let Some(nominal) = schedule.cadence.next(after) {
-        if schedule.fires_at(nominal) > now {
-            break;
-        }
-        if fires.len() == DECIDED_MAX {
-            fires.pop_front();
-            forgotten += 1;
-        }
-        fires.push_back(nominal);
-        after = nominal;
-    }
-    (fires.into(), forgotten)
-}
-
-trait SplitOff {
-    fn split_off_all_but_last(&mut self) -> Self;
-}
-
-impl SplitOff for Vec<DateTime<Utc>> {
-    /// All but the last; the last stays.
-    fn split_off_all_but_last(&mut self) -> Vec<DateTime<Utc>> {
-        let last = self.pop();
-        let rest = std::mem::take(self);
-        self.extend(last);
-        rest
-    }
+/// Bytes of records that a run of the schedule may make at once, roughly.
+fn weight_of(schedule: &Schedule, now: DateTime<Utc>) -> u64 {
+    let Properties::Listed(list) = &schedule.properties else {
+        return 0;
+    };
+    let window = window_of(schedule, now);
+    let properties = list.len() as u64;
+    10 * properties + 500 * plan::count(properties, window, schedule.chunk)
 }

@@ -90,7 +90,7 @@ impl Roster {
                 _ => {}
             }
         }
-        self.note_second_jobs(listed, now, turn);
+        self.reconcile(listed, asked_at, now, turn);
     }
 
     pub(super) fn learned_by(&self, id: &RunId, part: u32, heard: bool) -> LearnedBy {
@@ -236,32 +236,5 @@ impl Roster {
                     .iter()
                     .any(|attempt| attempt.job_id.as_deref() == Some(job_id))
             })
-    }
-
-    /// A live job with the address of an attempt that has adopted another: recorded and cancelled.
-    fn note_second_jobs(&mut self, listed: &Listed, now: DateTime<Utc>, turn: &mut Turn) {
-        for (job, address) in &listed.jobs {
-            let Some(id) = address else { continue };
-            if !matches!(job.status, JobStatus::Submitted | JobStatus::Unknown(_)) {
-                continue;
-            }
-            let adopted = self
-                .runs
-                .get(&id.run)
-                .and_then(|run| run.parts.get(&id.part))
-                .and_then(|part| part.attempts.iter().find(|other| other.number == id.number))
-                .and_then(|attempt| attempt.job_id.as_ref());
-            if adopted.is_none_or(|known| *known == job.job_id) {
-                continue;
-            }
-            let event = Event::SecondJobSeen {
-                part: id.part,
-                attempt: id.number,
-                job_id: job.job_id.clone(),
-            };
-            if self.apply(&id.run, &event, now, turn).is_ok() {
-                self.second_jobs += 1;
-            }
-        }
     }
 }

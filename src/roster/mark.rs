@@ -12,6 +12,9 @@ pub struct Mark {
     pub first_seen: DateTime<Utc>,
     /// Every fire up to here has its decision.
     pub decided_through: DateTime<Utc>,
+    /// Fires up to here were decided once, under a clock that was set back since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_before: Option<DateTime<Utc>>,
     pub paused: Option<Paused>,
     /// The file is gone since; its fires are not decided any more.
     #[serde(default)]
@@ -26,6 +29,9 @@ pub struct Mark {
     /// Name of the list of properties that the vendor gave last, where it is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roster: Option<String>,
+    /// Name of the list of properties in its declaration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<String>,
     /// Its files were seen to have no date column, so that its parts are one day long.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_day_parts: bool,
@@ -61,12 +67,14 @@ impl Mark {
         Mark {
             first_seen: now,
             decided_through: now,
+            decided_before: None,
             paused: None,
             removed_at: None,
             last_ended: None,
             last_landed: None,
             data_through: None,
             roster: None,
+            listed: None,
             one_day_parts: false,
             skips: 0,
         }

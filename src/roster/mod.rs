@@ -6,34 +6,49 @@
 
 mod backfill;
 mod callbacks;
+mod catch_up;
 mod cells;
+mod clock;
 mod commands;
 mod declare;
 mod dispatch;
+mod doubt;
 mod due;
 mod exclusions;
 mod fires;
 mod inflight;
+mod landing;
 mod listing;
+mod lists;
+mod lost;
 mod mark;
 pub mod plan;
 mod queues;
+mod reconcile;
 mod reports;
+mod restore;
 #[expect(
     clippy::module_inception,
     reason = "the roster is what this room is about"
 )]
 mod roster;
 mod runs;
+mod same_cells;
+mod silence;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod turn;
 
-pub use backfill::Backfill;
+pub use backfill::{Backfill, Order};
 pub use cells::Coverage;
+pub use doubt::{Cause, Doubt};
 pub use exclusions::{Exclusion, PropertyNow};
 pub use mark::{Ended, Landed, Mark, Paused};
+pub use restore::Grounds;
 pub use roster::{Limits, Loaded, Roster};
+pub use silence::CallbacksNow;
+pub use standing::{Proof, Standing, standing};
 pub use turn::{
     Answer, CellNow, Command, Declared, Effect, Entry, Input, Listed, Mode, OpenRun, Refusal,
     Report, Saved, ScheduleNow, Snapshot, Ticket, Turn,

@@ -1,6 +1,6 @@
 //! What is coming: a run's parts, and a schedule's fires with what each would export.
 
-use crate::schedule::{Chunk, Properties, Schedule, Window};
+use crate::schedule::{Accounts, Chunk, Properties, Schedule, Window};
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone, Utc};
 use chrono_tz::{GapInfo, Tz};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,24 @@ pub fn parts(properties: &[i64], window: Window, chunk: Chunk) -> Vec<Slice> {
     parts
 }
 
+/// How many parts [`parts`] makes of so many properties.
+pub fn count(properties: u64, window: Window, chunk: Chunk) -> u64 {
+    let groups = properties.div_ceil(u64::from(chunk.properties.max(1)));
+    groups * u64::from(window.len().div_ceil(chunk.days.max(1)))
+}
+
+/// Requests that a run of so many parts costs at least: a create, a status read and a result each, and the question
+/// for its properties where they are asked.
+pub fn requests(properties: &Properties, parts: u64) -> u64 {
+    let asked = match properties {
+        Properties::Listed(_) => 0,
+        Properties::CompSets { ids, .. } => ids.len() as u64,
+        Properties::Accounts(Accounts::All) => 2,
+        Properties::Accounts(Accounts::Ids(ids)) => ids.len() as u64,
+    };
+    3 * parts + asked
+}
+
 /// `total` in the fewest shares of at most `most`, as (start, length); lengths differ by one at most, longer first.
 fn shares(total: u32, most: u32) -> Vec<(u32, u32)> {
     let count = total.div_ceil(most.max(1));
@@ -90,16 +108,11 @@ fn planned(schedule: &Schedule, nominal_at: DateTime<Utc>) -> PlannedFire {
         Properties::Listed(list) => Some(list.len() as u64),
         Properties::CompSets { .. } | Properties::Accounts(_) => None,
     };
-    let Chunk {
-        properties: most,
-        days,
-    } = schedule.chunk;
-    let spans = u64::from(window.len().div_ceil(days.max(1)));
     PlannedFire {
         nominal_at,
         fires_at: schedule.fires_at(nominal_at),
         window,
-        parts: properties.map(|count| count.div_ceil(u64::from(most.max(1))) * spans),
+        parts: properties.map(|count| self::count(count, window, schedule.chunk)),
         properties,
         property_days: properties.map(|count| count * u64::from(window.len())),
     }

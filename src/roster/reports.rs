@@ -1,13 +1,13 @@
 //! What errands and callbacks bring becomes events of runs.
 
 use super::roster::Hold;
-use super::runs::{number, planned, roster_hash};
+use super::runs::{number, planned};
 use super::{Report, Roster, Saved, Turn, plan};
 use crate::run::{
     Artifact, AttemptId, CreateFailure, Event, Fault, FaultClass, JobSeen, Part, PartState,
     Published, RunId,
 };
-use crate::schedule::{Chunk, Name};
+use crate::schedule::Chunk;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::sync::Arc;
@@ -29,7 +29,10 @@ impl Roster {
                         self.listed(&listed, asked_at, now, turn);
                         self.inherited.clear();
                     }
-                    Err(fault) => self.list_broken(&fault, pause, now, turn),
+                    Err(fault) => {
+                        self.reconcile_broken(pause, now);
+                        self.list_broken(&fault, pause, now, turn);
+                    }
                 }
             }
             Report::Checked {
@@ -54,6 +57,8 @@ impl Roster {
                 self.cancelled(&attempt, job_id, outcome, now, turn);
             }
             Report::Asked { run, outcome } => self.asked(&run, outcome, now, turn),
+            Report::Recalled { runs } => self.recalled(runs, now, turn),
+            Report::Drifted { notes } => self.drifted(notes, turn),
         }
     }
 
@@ -171,6 +176,7 @@ impl Roster {
         turn: &mut Turn,
     ) {
         self.inflight.fetches.remove(id);
+        self.heard_of_landing(outcome.as_ref().err(), now, turn);
         let (part, attempt) = (id.part, id.number);
         let event = match outcome {
             Ok(artifact) => Event::ArtifactFetched {
@@ -205,6 +211,7 @@ impl Roster {
         turn: &mut Turn,
     ) {
         self.inflight.publishes.retain(|_, run| run != id);
+        self.heard_of_landing(outcome.as_ref().err(), now, turn);
         let event = match outcome {
             Ok(published) => Event::RunPublished { published },
             Err(fault) if needs_one_day_parts(&fault) => {
@@ -218,6 +225,9 @@ impl Roster {
         if self.apply(id, &event, now, turn).is_ok()
             && let Event::RunPublished { published } = event
         {
+            for body in &published.told {
+                self.note(id, body.clone(), turn);
+            }
             turn.saved.push(Saved::Files {
                 run: id.clone(),
                 files: published.files,
@@ -286,21 +296,6 @@ impl Roster {
             },
         };
         let _ = self.apply(&id.run, &event, now, turn);
-    }
-
-    /// Keeps the list that the vendor gave, so that coverage is asked of the same properties.
-    fn remember_roster(&mut self, name: &Name, ids: Arc<Vec<i64>>, turn: &mut Turn) {
-        let hash = roster_hash(&ids);
-        let Some(mark) = self.marks.get_mut(name) else {
-            return;
-        };
-        if mark.roster.as_deref() != Some(&hash) {
-            mark.roster = Some(hash.clone());
-            let ids = Arc::clone(&ids);
-            turn.saved.push(Saved::Roster { hash, ids });
-            self.touch_mark(name);
-        }
-        self.rosters.insert(name.clone(), ids);
     }
 
     fn asked(

@@ -1,9 +1,12 @@
 //! The roster's state and its turn.
 
 use super::callbacks::Idle;
+use super::clock::Clock;
 use super::inflight::Inflight;
 use super::queues::Queues;
-use super::{Entry, Exclusion, Input, Mark, Mode, Saved, Turn};
+use super::reconcile::Reconciliation;
+use super::silence::{Callbacks, Ended};
+use super::{Doubt, Entry, Exclusion, Input, Mark, Mode, Saved, Turn};
 use crate::coverage::Ledger;
 use crate::run::{
     CreateFailure, Event, Fault, FaultClass, Ignored, PartNumber, PartState, Run, RunId, settled,
@@ -15,6 +18,9 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Marks saved in one turn.
+const MARKS_A_TURN: usize = 20_000;
 
 /// Every limit has a name.
 #[derive(Clone, Debug)]
@@ -38,6 +44,10 @@ pub struct Loaded {
     /// Properties as the vendor listed them last, of schedules that ask it.
     pub rosters: BTreeMap<Name, Arc<Vec<i64>>>,
     pub excluded: BTreeMap<i64, Exclusion>,
+    /// The state may not know all there is.
+    pub doubt: Option<Doubt>,
+    /// What is known to lie outside the vendor's contract.
+    pub drift: BTreeSet<String>,
 }
 
 /// A schedule as declared, and what is remembered of it.
@@ -47,7 +57,7 @@ pub(super) struct Known {
     pub next: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
-/// No create is sent until then, because the last one met a fault that would meet the next as well.
+/// Nothing of a kind is begun until then, because the last met a fault that would meet the next as well.
 #[derive(Debug)]
 pub(super) struct Hold {
     pub until: DateTime<Utc>,
@@ -72,14 +82,20 @@ pub struct Roster {
     /// Attempts open since before this start: what the first list says of them is reconciliation.
     pub(super) inherited: BTreeSet<(RunId, PartNumber)>,
     pub(super) hold: Option<Hold>,
+    /// The landing folder cannot be written now.
+    pub(super) landing_hold: Option<Hold>,
     pub(super) second_jobs: u64,
     pub(super) last_manual: Option<DateTime<Utc>>,
     /// Fires due before this fell due while no daemon ran.
     pub(super) started_at: DateTime<Utc>,
+    pub(super) clock: Clock,
     pub(super) ledgers: BTreeMap<Name, Ledger>,
     pub(super) rosters: BTreeMap<Name, Arc<Vec<i64>>>,
     pub(super) excluded: BTreeMap<i64, Exclusion>,
     pub(super) idle_callbacks: Idle,
+    pub(super) reconciliation: Reconciliation,
+    pub(super) callbacks: Callbacks,
+    pub(super) drift: BTreeSet<String>,
     /// Nothing new is begun: the daemon stops.
     stopping: bool,
     dirty: Dirty,
@@ -104,6 +120,7 @@ impl Roster {
         schedules: Vec<Schedule>,
         now: DateTime<Utc>,
     ) -> (Roster, Turn) {
+        let callbacks = Callbacks::begin(limits.poll_interval);
         let mut roster = Roster {
             limits,
             schedules: BTreeMap::new(),
@@ -117,13 +134,18 @@ impl Roster {
             suspects: BTreeSet::new(),
             inherited: BTreeSet::new(),
             hold: None,
+            landing_hold: None,
             second_jobs: 0,
             last_manual: None,
             started_at: now,
+            clock: Clock::new(now),
             ledgers: loaded.ledgers,
             rosters: loaded.rosters,
             excluded: loaded.excluded,
             idle_callbacks: Idle::default(),
+            reconciliation: Reconciliation::begin(loaded.doubt, now),
+            callbacks,
+            drift: loaded.drift,
             stopping: false,
             dirty: Dirty::default(),
         };
@@ -188,8 +210,13 @@ impl Roster {
 
     fn finish(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
         if !self.stopping {
-            self.poll_fires(now, turn);
+            self.mind_clock(now, turn);
+            self.poll_hold(now, turn);
+            if !self.reconciliation.holds(now) {
+                self.poll_fires(now, turn);
+            }
             self.poll_runs(now, turn);
+            self.callbacks.poll(now, turn);
             self.dispatch(now, turn);
         }
         self.save(turn);
@@ -202,19 +229,31 @@ impl Roster {
 
     /// When the next turn is due though nothing came in, and what for.
     pub fn poll_deadline(&self) -> Option<(DateTime<Utc>, &'static str)> {
+        let fire = self.fires.first().filter(|_| !self.clock.is_unset());
+        let unsaved = !self.dirty.marks.is_empty();
         let sweep = self
             .sweep_at
             .filter(|_| !self.queues.watch.is_empty() && self.inflight.list.is_none());
-        let free = self.queues.holding.len() < self.limits.open_jobs_max;
+        let held = self.hold_until();
+        let listing = self.inflight.list.is_some();
+        let list_at = self.reconciliation.due_at();
+        let free = held.is_none() && self.queues.holding.len() < self.limits.open_jobs_max;
         let hold =
             self.hold.as_ref().map(|hold| hold.until).filter(|_| {
                 free && !self.queues.submit.is_empty() && self.inflight.submits.is_empty()
             });
         [
-            self.fires.first().map(|(at, _)| (*at, "a fire")),
+            match held {
+                Some(until) => Some((until, "the end of a hold")),
+                None => fire.map(|(at, _)| (*at, "a fire")),
+            },
+            unsaved.then_some((DateTime::UNIX_EPOCH, "marks to be saved")),
+            (!listing).then_some((list_at, "reconciliation")),
+            self.callbacks.deadline().map(|at| (at, "a callback")),
             self.queues.first_wake().map(|at| (at, "a run")),
             sweep.map(|at| (at, "the sweep")),
             hold.map(|at| (at, "the hold on creates")),
+            self.landing_deadline().map(|at| (at, "the landing folder")),
         ]
         .into_iter()
         .flatten()
@@ -235,16 +274,34 @@ impl Roster {
         };
         let was_terminal = run.state.is_terminal();
         let touched = step(run, event, now)?;
+        if let Some(ended) = Ended::by(run, event) {
+            self.callbacks.ended(ended, self.sweep_at, now);
+        }
         turn.entries.push(Entry {
             schedule: Some(run.schedule.to_string()),
             run: Some(id.to_string()),
             body: event.body(),
         });
+        if let Some((part, into)) = &touched.split {
+            let words = run.parts.get(part).and_then(|part| part.fault.as_ref());
+            let body = json!({
+                "event": "part_split", "part": part, "into": into,
+                "reason": words.map(|fault| &fault.message),
+            });
+            turn.entries.push(Entry {
+                schedule: Some(run.schedule.to_string()),
+                run: Some(id.to_string()),
+                body,
+            });
+        }
         let became_terminal = run.state.is_terminal() && !was_terminal;
         self.dirty.runs.insert(id.clone());
         self.dirty
             .parts
             .extend(touched.parts.into_iter().map(|part| (id.clone(), part)));
+        if let Event::Planned { .. } = event {
+            self.note_same_cells(id, turn);
+        }
         if became_terminal {
             self.fold_cells(id, event);
             self.run_ended(id, now, turn);
@@ -286,6 +343,13 @@ impl Roster {
         self.dirty.new.insert(id.clone());
         self.dirty.runs.insert(id.clone());
         self.runs.insert(id, run);
+    }
+
+    /// A run that comes with its parts.
+    pub(super) fn adopt_whole(&mut self, run: Run, turn: &mut Turn) {
+        let parts = run.parts.keys().map(|part| (run.id.clone(), *part));
+        self.dirty.parts.extend(parts);
+        self.adopt_new(run, turn);
     }
 
     /// A run that had ended is opened again.
@@ -355,7 +419,12 @@ impl Roster {
                 });
             }
         }
-        for name in dirty.marks {
+        // A commit has a limit: with very many schedules the rest follows in the next turn.
+        let mut marks = dirty.marks;
+        if let Some(rest) = marks.iter().nth(MARKS_A_TURN).cloned() {
+            self.dirty.marks = marks.split_off(&rest);
+        }
+        for name in marks {
             if let Some(mark) = self.marks.get(&name) {
                 turn.saved.push(Saved::Mark(name, Box::new(mark.clone())));
             }

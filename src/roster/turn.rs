@@ -1,15 +1,15 @@
 //! What goes into a turn and what comes out of it.
 
-use super::{Backfill, Coverage, Exclusion, Mark, PropertyNow};
+use super::{Backfill, CallbacksNow, Cause, Coverage, Exclusion, Mark, PropertyNow};
 use crate::coverage::{CellState, Line};
 use crate::run::{
-    Artifact, AttemptId, CreateFailure, Fault, JobSeen, Part, Published, PublishedFile, Run, RunId,
-    Source,
+    Artifact, AttemptId, CreateFailure, Fault, JobSeen, Part, Published, PublishedFile, Retrial,
+    Run, RunId, Source,
 };
 use crate::schedule::{Format, Name, Report as ReportKind, Schedule, Window};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Pairs an answer with whoever asked; drawn by the engine.
@@ -61,6 +61,12 @@ pub enum Report {
         run: RunId,
         outcome: Result<Vec<i64>, Fault>,
     },
+    /// What the store knows of runs that are not open; `None`: it could not be read.
+    Recalled {
+        runs: Option<BTreeMap<RunId, Option<Box<Run>>>>,
+    },
+    /// Fields and words in the vendor's answers that its contract does not know.
+    Drifted { notes: Vec<String> },
 }
 
 /// Jobs newest first, each with the attempt whose address it carries.
@@ -69,6 +75,8 @@ pub struct Listed {
     pub jobs: Vec<(JobSeen, Option<AttemptId>)>,
     /// Nothing that was created since the asked time is left out.
     pub whole: bool,
+    /// Jobs whose address has our origin and form, but is not signed by a key that is left.
+    pub unproven: BTreeMap<String, AttemptId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +103,7 @@ pub enum Command {
     /// The run as it is stored, with its parts.
     Retry {
         run: Box<Run>,
+        what: Retrial,
         by: String,
         mode: Mode,
     },
@@ -146,6 +155,8 @@ pub enum Command {
         day: NaiveDate,
     },
     CredentialChanged,
+    /// Something that happened outside of all runs, for the journal alone.
+    Note(Value),
     Snapshot,
 }
 
@@ -236,6 +247,11 @@ pub enum Saved {
     },
     /// An operator's decision; `None`: taken back.
     Exclusion(i64, Option<Exclusion>),
+    /// Whatever is single; `None`: it is over.
+    Setting {
+        key: String,
+        value: Option<Value>,
+    },
 }
 
 /// An errand: whole, repeatable (save `SubmitJob`), reporting once.
@@ -274,6 +290,10 @@ pub enum Effect {
         attempt: AttemptId,
         job_id: String,
     },
+    /// Look up in the store what is known of these runs.
+    RecallRuns {
+        runs: BTreeSet<RunId>,
+    },
 }
 
 /// The outcome of a turn, in the order in which it must be carried out.
@@ -304,7 +324,12 @@ pub struct Snapshot {
     pub last_list_at: Option<DateTime<Utc>>,
     /// Why no create is sent now, if so.
     pub hold: Option<String>,
+    /// Why nothing is landed now, if so.
+    pub landing_hold: Option<String>,
     pub second_jobs: u64,
+    pub callbacks: CallbacksNow,
+    /// Why creates and fires wait for the vendor's list, if they do.
+    pub doubt: Option<Cause>,
 }
 
 #[derive(Clone, Debug)]

@@ -87,4 +87,8 @@ pub struct Published {
     pub empty: Vec<CellSpan>,
     /// Cells asked for that are in no file.
     pub missing: Vec<CellSpan>,
+    /// Events that follow from it, each an object with at least `event`: rows restated, columns
+    /// changed, files kept aside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<serde_json::Value>,
 }

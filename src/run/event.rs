@@ -1,7 +1,7 @@
 //! What happened to a run, in the past tense. Everything that steers it is one of these.
 
 use super::{Artifact, CreateFailure, Fault, JobSeen, LearnedBy, Part, PartNumber, Published};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -76,6 +76,12 @@ pub enum Event {
         attempt: u32,
         job_id: String,
     },
+    /// A job that carries our address and that nothing waits for (any more).
+    JobUnwanted {
+        part: PartNumber,
+        attempt: u32,
+        job_id: String,
+    },
     ArtifactFetched {
         part: PartNumber,
         attempt: u32,
@@ -112,9 +118,24 @@ pub enum Event {
     },
     RetriedByOperator {
         by: String,
+        what: Retrial,
     },
     /// A credential changed: what rested for its sake may go on.
     CredentialChanged,
+    /// The machine's clock went back by so much: waits that end in what is the future now are moved along.
+    ClockSetBack {
+        by: TimeDelta,
+    },
+}
+
+/// What an operator wants of a run that has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retrial {
+    /// New attempts for its failed parts.
+    #[default]
+    Parts,
+    /// Its quarantined files landed as they are.
+    Accept,
 }
 
 impl Event {
@@ -142,6 +163,7 @@ impl Event {
             Event::JobChecked { .. } => "job_checked",
             Event::JobAbsent { .. } => "job_absent",
             Event::SecondJobSeen { .. } => "second_job_seen",
+            Event::JobUnwanted { .. } => "job_unwanted",
             Event::ArtifactFetched { .. } => "artifact_fetched",
             Event::FetchBroken { .. } => "fetch_broken",
             Event::RunPublished { .. } => "run_published",
@@ -152,6 +174,7 @@ impl Event {
             Event::CancelledByOperator { .. } => "run_cancelled",
             Event::RetriedByOperator { .. } => "run_retried",
             Event::CredentialChanged => "credential_changed",
+            Event::ClockSetBack { .. } => "clock_set_back",
         }
     }
 
@@ -167,6 +190,7 @@ impl Event {
             | Event::JobChecked { part, attempt, .. }
             | Event::JobAbsent { part, attempt, .. }
             | Event::SecondJobSeen { part, attempt, .. }
+            | Event::JobUnwanted { part, attempt, .. }
             | Event::ArtifactFetched { part, attempt, .. }
             | Event::FetchBroken { part, attempt, .. }
             | Event::CancelSettled { part, attempt, .. }
@@ -225,7 +249,9 @@ impl Event {
             } => {
                 json!({"job_id": job_id, "outcome": outcome})
             }
-            Event::SecondJobSeen { job_id, .. } => json!({"job_id": job_id}),
+            Event::SecondJobSeen { job_id, .. } | Event::JobUnwanted { job_id, .. } => {
+                json!({"job_id": job_id})
+            }
             Event::CallbackHeard { count, .. } => json!({"count": count}),
             Event::ArtifactFetched { artifact, .. } => json!({
                 "bytes": artifact.bytes, "sha256": artifact.sha256, "rows": artifact.rows,
@@ -236,7 +262,11 @@ impl Event {
                 "missing": published.missing.len(),
             }),
             Event::CancelledByOperator { reason } => json!({"reason": reason}),
-            Event::RetriedByOperator { by } => json!({"by": by}),
+            Event::ClockSetBack { by } => json!({"seconds": by.num_seconds()}),
+            Event::RetriedByOperator { by, what } => match what {
+                Retrial::Parts => json!({"by": by}),
+                Retrial::Accept => json!({"by": by, "accept": true}),
+            },
             Event::Started
             | Event::SubmitStarted { .. }
             | Event::JobNotFound { .. }

@@ -3,8 +3,9 @@
 //! All are made of RFC 3986 unreserved characters, because they travel in callback addresses,
 //! folder names and URLs.
 
+use super::Trigger;
 use crate::schedule::Name;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -67,6 +68,23 @@ impl RunId {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What made the run, and its nominal instant, as far as its id says. A fire that was caught up
+    /// reads as one of cron.
+    pub fn origin(&self) -> Option<(Trigger, DateTime<Utc>)> {
+        let (_, moment) = self.0.split_once('.')?;
+        let (trigger, digits) = match moment.as_bytes().first()? {
+            b'm' => (Trigger::Manual, &moment[1..]),
+            b'b' => (Trigger::Backfill, moment[1..].split('-').next()?),
+            _ => (Trigger::Cron, moment),
+        };
+        let form = match trigger {
+            Trigger::Cron => "%Y%m%dT%H%M%SZ",
+            _ => "%Y%m%dT%H%M%S%3fZ",
+        };
+        let at = NaiveDateTime::parse_from_str(digits, form).ok()?;
+        Some((trigger, at.and_utc()))
     }
 
     /// The schedule's name, which every run id begins with.

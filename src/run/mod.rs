@@ -15,6 +15,7 @@ mod id;
 mod job;
 mod next;
 mod part;
+mod remains;
 #[expect(
     clippy::module_inception,
     reason = "the run is what this room is about"
@@ -25,11 +26,12 @@ mod step;
 mod tests;
 
 pub use artifact::{Artifact, CellSpan, Check, CheckStatus, Published, PublishedFile, Verdict};
-pub use event::Event;
+pub use event::{Event, Retrial};
 pub use fault::{CreateFailure, Fault, FaultClass};
 pub use id::{AttemptId, IdFault, PartNumber, RunId};
 pub use job::{JobSeen, JobStatus};
 pub use next::{Next, NextPart, cancels, next, next_part, settled};
 pub use part::{Attempt, AttemptState, Cancelling, LearnedBy, Part, PartState};
-pub use run::{Batch, Cells, Run, RunState, Source, Terms, Trigger};
+pub use remains::{JobRemains, Remains, RunRemains};
+pub use run::{Batch, Cells, Quarantine, Run, RunState, Source, Terms, Trigger};
 pub use step::{Ignored, Touched, step};

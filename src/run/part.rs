@@ -22,6 +22,9 @@ pub struct Part {
     /// Attempts that do not count against the limit any more: those before an operator's retry.
     #[serde(default)]
     pub forgiven: u32,
+    /// The planned part that this is a piece of, made because a job of that part had failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<PartNumber>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -196,6 +199,7 @@ impl Part {
             artifact: None,
             fault: None,
             forgiven: 0,
+            of: None,
         }
     }
 

@@ -122,6 +122,17 @@ impl Default for Batch {
     }
 }
 
+/// Files that a failed check keeps out of `data/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quarantine {
+    Kept,
+    /// Somebody wants them landed as they are.
+    Accepted {
+        by: String,
+    },
+}
+
 /// A run with its parts. Parts and properties are stored as records of their own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -149,6 +160,9 @@ pub struct Run {
     pub cells: Cells,
     /// Absent cells, at most [`Run::MISSING_MAX`] spans; all of them are in the manifests.
     pub missing: Vec<CellSpan>,
+    /// Set once its files were kept out of `data/` because a check failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
     /// For a run of a backfill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,

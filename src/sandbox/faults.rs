@@ -71,8 +71,18 @@ faults! {
         "answers 503 and does nothing"
     UnknownStatus "unknown-status" Always
         "shows an undocumented status word until the job ends"
+    NewField "new-field" Always
+        "shows a job with a field that is not documented"
+    NoEcho "no-echo" Always
+        "leaves the callback_url out of every job it shows"
+    Flips "flips" Always
+        "shows a job as submitted again once its file was downloaded"
     Failed "failed" Once
         "ends the job as failed, with an error_message"
+    BadProperty "bad-property" Always
+        "fails every job that holds a property whose id ends in 13, without saying which"
+    BadPropertyNamed "bad-property-named" Always
+        "fails every job that holds a property whose id ends in 13, and names it"
     Hold "hold" Always
         "leaves the job submitted until it is released through /_sandbox"
     VanishedJob "vanished-job" Once

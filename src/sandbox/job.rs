@@ -199,6 +199,7 @@ impl Job {
     pub fn view(&self) -> Value {
         let status = match self.has(Fault::UnknownStatus) && !self.status.is_final() {
             true => "queued_for_warehouse",
+            false if self.has(Fault::Flips) && self.downloads > 0 => Status::Submitted.name(),
             false => self.status.name(),
         };
         let mut view = json!({
@@ -212,8 +213,13 @@ impl Job {
             "created_at": instant(self.created_at),
             "updated_at": instant(self.updated_at),
         });
-        if let Some(url) = &self.order.callback_url {
+        if let Some(url) = &self.order.callback_url
+            && !self.has(Fault::NoEcho)
+        {
             view["callback_url"] = json!(url);
+        }
+        if self.has(Fault::NewField) {
+            view["expires_at"] = json!(instant(self.created_at));
         }
         if let Some(message) = &self.error_message {
             view["error_message"] = json!(message);
@@ -225,6 +231,9 @@ impl Job {
     pub fn inside_view(&self) -> Value {
         let mut view = self.view();
         view["status"] = json!(self.status.name());
+        if let Some(url) = &self.order.callback_url {
+            view["callback_url"] = json!(url);
+        }
         view["created_n"] = json!(self.created_n);
         view["downloads"] = json!(self.downloads);
         view["status_reads"] = json!(self.status_reads);

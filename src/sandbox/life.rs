@@ -108,15 +108,30 @@ async fn settle(world: &Arc<World>, id: &str, ending: Ending) -> Option<Result<A
         }
         job.ending = true;
         job.vanished = job.has(Fault::VanishedJob);
-        let failed = ending == Ending::Failed || job.has(Fault::Failed);
+        let failed = match ending == Ending::Failed || job.has(Fault::Failed) {
+            true => Some("Report generation failed: warehouse query timed out".to_owned()),
+            false => fails_for_a_property(job),
+        };
         (!job.vanished).then(|| (content(world, job), failed))
     })??;
     Some(match failed {
-        true => Err("Report generation failed: warehouse query timed out".to_owned()),
-        false => write(world, id, content)
+        Some(message) => Err(message),
+        None => write(world, id, content)
             .await
             .map_err(|error| format!("Report generation failed: {error}")),
     })
+}
+
+/// What a job is told that holds a property which the service cannot report on.
+fn fails_for_a_property(job: &Job) -> Option<String> {
+    let bad = job.order.property_ids.iter().find(|id| *id % 100 == 13)?;
+    if job.has(Fault::BadPropertyNamed) {
+        return Some(format!(
+            "Report generation failed: property {bad} has no data source"
+        ));
+    }
+    let told = job.has(Fault::BadProperty);
+    told.then(|| "Report generation failed: a property has no data source".to_owned())
 }
 
 /// Waits until a job is over; at once for an unknown one.

@@ -11,7 +11,7 @@ mod schedule;
 pub(crate) mod tests;
 mod window;
 
-pub use cadence::{Cadence, CadenceFault, CadenceFaultKind};
+pub use cadence::{Cadence, CadenceFault, CadenceFaultKind, Compiler, DAWN};
 pub use schedule::{
     Accounts, CatchUp, CatchUpMode, Checks, Chunk, Columns, Format, Freshness, Name, NameFault,
     OnFail, Overlap, Partition, Properties, Property, Report, Retry, Schedule, SchemaChange,

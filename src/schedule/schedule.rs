@@ -5,12 +5,14 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A schedule's name: `[a-z0-9][a-z0-9_-]{0,63}`, the stem of its file.
+/// A schedule's name: `[a-z0-9][a-z0-9_-]{0,63}`, the stem of its file. Clones share the text: it stands in many
+/// places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 /// A text that is no schedule name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -27,7 +29,7 @@ impl Name {
         let tail = |b: u8| head(b) || b == b'_' || b == b'-';
         match bytes.next() {
             Some(first) if head(first) && text.len() <= 64 && bytes.all(tail) => {
-                Ok(Name(text.to_owned()))
+                Ok(Name(text.into()))
             }
             _ => Err(NameFault(text.to_owned())),
         }
@@ -53,7 +55,7 @@ impl TryFrom<String> for Name {
 
 impl From<Name> for String {
     fn from(name: Name) -> String {
-        name.0
+        name.0.as_ref().to_owned()
     }
 }
 

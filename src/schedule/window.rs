@@ -77,6 +77,18 @@ pub enum WindowRule {
 }
 
 impl WindowRule {
+    /// The most days that a fire exports.
+    pub fn longest(self) -> u32 {
+        match self {
+            WindowRule::Yesterday => 1,
+            WindowRule::LastDays(days) => days.max(1),
+            WindowRule::PreviousWeek => 7,
+            WindowRule::PreviousMonth | WindowRule::MonthToDate => 31,
+            WindowRule::Offsets { from, to } => u32::try_from(to - from + 1).unwrap_or(1),
+            WindowRule::Fixed(window) => window.len(),
+        }
+    }
+
     /// The days a fire on local day `day` exports.
     ///
     /// # Panics

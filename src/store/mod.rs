@@ -16,7 +16,10 @@ mod state;
 mod store;
 mod wire;
 
-pub use disk::{Ballast, Disk, Opened, Revival, Settings, export, import};
+pub use disk::{
+    Ballast, Disk, Opened, Presence, Revival, Settings, export, import, probe, prove, put_back,
+    set_aside,
+};
 pub use memory::{Fault, Memory};
 pub use state::CONTAINED;
 pub use store::{Change, Commit, Entry, Error, Key, Sequence, Store, StoredEvent, Tree};

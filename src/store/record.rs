@@ -2,13 +2,13 @@
 
 use super::{Change, Commit, Entry, Error, Key, Store, Tree};
 use crate::coverage::{Ledger, Line};
-use crate::roster::{Exclusion, Loaded, Mark, Saved, Turn};
+use crate::roster::{Doubt, Exclusion, Loaded, Mark, Saved, Turn};
 use crate::run::{Part, PublishedFile, Run, RunId};
 use crate::schedule::Name;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Property ids in one record; eight digits and a comma each keep it well under the limit.
@@ -17,6 +17,8 @@ const IDS_A_CHUNK: usize = 2_000;
 const FILES_A_CHUNK: usize = 100;
 /// What the keys of operators' exclusions begin with.
 const EXCLUDED: &str = "excluded";
+/// What the keys of departures from the vendor's contract begin with.
+const DRIFT: &str = "drift.";
 /// Records read at once.
 const PAGE: usize = 1_000;
 
@@ -75,6 +77,18 @@ fn changes_of(saved: &Saved) -> Vec<Change> {
             let key = by_property(EXCLUDED, *property);
             vec![match decision {
                 Some(exclusion) => put(Tree::Setting, key, exclusion),
+                None => Change::Delete {
+                    key: Key {
+                        tree: Tree::Setting,
+                        key,
+                    },
+                },
+            }]
+        }
+        Saved::Setting { key, value } => {
+            let key = key.as_bytes().to_vec();
+            vec![match value {
+                Some(value) => put(Tree::Setting, key, value),
                 None => Change::Delete {
                     key: Key {
                         tree: Tree::Setting,
@@ -168,6 +182,8 @@ pub fn load(store: &impl Store) -> Result<Loaded, Error> {
         ledgers: ledgers(store)?,
         rosters,
         excluded: excluded(store)?,
+        doubt: doubt(store)?,
+        drift: drift(store)?,
     })
 }
 
@@ -205,6 +221,36 @@ fn excluded(store: &impl Store) -> Result<BTreeMap<i64, Exclusion>, Error> {
         Ok(())
     })?;
     Ok(excluded)
+}
+
+/// Why the state may not know all there is, if it may not.
+pub fn doubt(store: &impl Store) -> Result<Option<Doubt>, Error> {
+    let value = store.read(&Key {
+        tree: Tree::Setting,
+        key: Doubt::KEY.into(),
+    })?;
+    let read = value.map(|value| decode::<Doubt>(Tree::Setting, &value));
+    read.transpose()
+}
+
+fn drift(store: &impl Store) -> Result<BTreeSet<String>, Error> {
+    let mut notes = BTreeSet::new();
+    each(store, Tree::Setting, DRIFT.as_bytes(), |key, _| {
+        notes.insert(text(Tree::Setting, &key[DRIFT.len()..])?);
+        Ok(())
+    })?;
+    Ok(notes)
+}
+
+/// The ids of all runs, open or ended.
+pub fn run_ids(store: &impl Store) -> Result<BTreeSet<RunId>, Error> {
+    let mut ids = BTreeSet::new();
+    each(store, Tree::Recent, b"", |key, _| {
+        let id = text(Tree::Recent, key.get(8..).unwrap_or_default())?;
+        ids.insert(id.parse().map_err(|fault| bad(Tree::Recent, &fault))?);
+        Ok(())
+    })?;
+    Ok(ids)
 }
 
 /// A run with its parts and properties.

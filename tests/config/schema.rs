@@ -47,6 +47,64 @@ fn every_example_validates() {
     }
 }
 
+/// Faults that lie between keys, in other files or in what a cron or a zone means are beyond a schema.
+const BEYOND_A_SCHEMA: &[&str] = &[
+    "Bad-Name",
+    "bad-zone",
+    "bad-zone-abbreviation",
+    "bad-zone-unlike",
+    "check-range-order",
+    "columns-same",
+    "contradiction-all-cancel",
+    "contradiction-all-skip",
+    "file-bad-id",
+    "file-column-absent",
+    "file-duplicate-id",
+    "file-empty",
+    "file-missing",
+    "file-name-column-absent",
+    "freshness-order",
+    "notifier-unknown",
+    "retry-first-over-max",
+    "retry-over-deadline",
+    "too-many-parts",
+    "window-backwards",
+    "window-dates-backwards",
+    "window-mixed",
+    "window-no-such-day",
+    "window-too-long",
+];
+
+/// An editor that knows the schema marks whatever a schema can know to be wrong.
+#[test]
+fn the_schema_rejects_what_it_can_of_the_broken_files() {
+    let schema = schema(SCHEDULE_SCHEMA);
+    let (mut rejected, mut accepted) = (0, Vec::new());
+    for entry in std::fs::read_dir(root().join("tests/config/broken/schedules")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let is_toml = path
+            .extension()
+            .is_some_and(|extension| extension == "toml");
+        // What is no TOML never reaches a schema; a cron is read by the program alone.
+        if !is_toml || name.starts_with("cron-") || text.parse::<toml::Table>().is_err() {
+            continue;
+        }
+        match complaints(&schema, &text).is_empty() {
+            true => accepted.push(name),
+            false => rejected += 1,
+        }
+    }
+    accepted.retain(|name| !BEYOND_A_SCHEMA.contains(&name.as_str()));
+    assert_eq!(
+        accepted,
+        Vec::<String>::new(),
+        "of {rejected} that are rejected"
+    );
+    assert!(rejected >= 30, "{rejected}");
+}
+
 #[test]
 fn what_init_writes_validates_and_checks_but_for_the_secret() {
     let folder = tempfile::tempdir().unwrap();

@@ -180,7 +180,7 @@ fn plan_needs_no_daemon_and_counts() {
         "schedule": "daily", "nominal_at": "2026-10-31T12:30:00-05:00",
         "fires_at": "2026-10-31T12:30:00-05:00",
         "window": {"from": "2026-10-24", "to": "2026-10-30"},
-        "parts": 4, "properties": 3, "property_days": 21,
+        "parts": 4, "properties": 3, "property_days": 21, "requests": 12,
     });
     assert_eq!(fires[0], daily);
     assert_eq!(fires[2]["schedule"], "weekly");

@@ -9,8 +9,11 @@
 mod stage;
 
 mod admin_side;
+mod bisected;
 mod callbacks;
 mod configuration;
+mod decisions;
+mod departures;
 mod documents;
 mod dry_run;
 mod faults;
@@ -19,10 +22,14 @@ mod formats;
 mod handed_over;
 mod hostile_results;
 mod learning;
+mod lost_state;
 mod manners;
 mod operations;
 mod partitions;
 mod proxy;
+mod quality;
+mod room;
 mod sql;
 mod stopping;
+mod store_faults;
 mod verbs;

@@ -66,6 +66,7 @@ impl<S: Store, O: Outside> Completeness for Live<S, O> {
                 window: order.window,
                 only: order.only,
                 max_active: order.max_active,
+                order: order.order,
             },
             by: actor.label(),
             mode: mode(intent),
@@ -115,6 +116,11 @@ impl<S: Store, O: Outside> Completeness for Live<S, O> {
             mode: mode(intent),
         };
         self.properties_after(command).await
+    }
+
+    async fn prune(&self, actor: Actor, intent: Intent) -> Result<view::Pruned, Refusal> {
+        let pruned = self.outside.prune(actor.label(), mode(intent)).await;
+        pruned.map_err(Refusal::unavailable)
     }
 
     async fn why(&self, subject: Subject) -> Result<view::Why, Refusal> {

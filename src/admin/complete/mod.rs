@@ -8,6 +8,7 @@ pub use routes::with_routes;
 
 use super::{Actor, Intent, Refusal, view};
 use crate::coverage::Only;
+use crate::roster::Order;
 use crate::schedule::{Name, Window};
 use chrono::NaiveDate;
 use std::future::Future;
@@ -31,6 +32,7 @@ pub struct BackfillOrder {
     pub window: Window,
     pub only: Only,
     pub max_active: u32,
+    pub order: Order,
 }
 
 /// What may be asked about completeness. Answers are documents, ready to send.
@@ -69,6 +71,13 @@ pub trait Completeness: Send + Sync + 'static {
         actor: Actor,
         intent: Intent,
     ) -> impl Future<Output = Result<view::Properties, Refusal>> + Send;
+
+    /// Removes raw files older than `landing.raw_retention`.
+    fn prune(
+        &self,
+        actor: Actor,
+        intent: Intent,
+    ) -> impl Future<Output = Result<view::Pruned, Refusal>> + Send;
 
     /// The chain from a file or a cell back to its decision.
     fn why(&self, subject: Subject) -> impl Future<Output = Result<view::Why, Refusal>> + Send;

@@ -2,11 +2,13 @@
 
 use super::super::routes::{Answer, Body, intent, parse_name, parse_window};
 use super::super::view::{
-    Backfill, BackfillRequest, Coverage, ExcludeRequest, Freshness, IncludeRequest, Properties, Why,
+    ActRequest, Backfill, BackfillRequest, Coverage, ExcludeRequest, Freshness, IncludeRequest,
+    Properties, Pruned, Why,
 };
 use super::super::{Peer, Refusal};
 use super::{BackfillOrder, Completeness, Subject};
 use crate::coverage::Only;
+use crate::roster::Order;
 use crate::schedule::Window;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Path, Query, State};
@@ -28,6 +30,7 @@ const PATH_MAX: usize = 4_096;
 pub fn with_routes<D: Completeness>(router: Router<Arc<D>>) -> Router<Arc<D>> {
     router
         .route("/api/v1/coverage/{schedule}", get(coverage::<D>))
+        .route("/api/v1/prune", post(prune::<D>))
         .route("/api/v1/freshness", get(freshness::<D>))
         .route("/api/v1/schedules/{schedule}/backfill", post(backfill::<D>))
         .route("/api/v1/properties", get(properties::<D>))
@@ -89,6 +92,10 @@ async fn backfill<D: Completeness>(
         window: parse_window(request.from, request.to)?,
         only,
         max_active,
+        order: match request.oldest_first {
+            true => Order::Oldest,
+            false => Order::Newest,
+        },
     };
     let wanted = intent(request.dry_run);
     Ok(Json(daemon.backfill(order, peer.actor(), wanted).await?))
@@ -126,6 +133,15 @@ async fn include<D: Completeness>(
     let IncludeRequest { reason, dry_run } = body.0;
     let after = daemon.include(property, reason, peer.actor(), intent(dry_run));
     Ok(Json(after.await?))
+}
+
+async fn prune<D: Completeness>(
+    State(daemon): State<Arc<D>>,
+    Extension(peer): Extension<Peer>,
+    body: Body<ActRequest>,
+) -> Answer<Pruned> {
+    let wanted = intent(body.0.dry_run);
+    Ok(Json(daemon.prune(peer.actor(), wanted).await?))
 }
 
 fn parse_property(text: &str) -> Result<i64, Refusal> {

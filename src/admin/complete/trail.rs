@@ -11,6 +11,7 @@ use crate::run::{Part, PartState, Run, RunId, RunState};
 use crate::schedule::{Name, Partition, Window};
 use crate::store::{Error, Store, Tree, record};
 use chrono::{Datelike, Days, NaiveDate};
+use serde_json::Value;
 
 /// Runs looked through, newest first, for the one that brought a cell.
 const LOOKED_MAX: usize = 100_000;
@@ -30,7 +31,7 @@ impl<S: Store, O: Outside> Live<S, O> {
             Place::Partition { schedule, key } => {
                 let landed = self.landed_file(&schedule, &key)?;
                 let landed = landed.ok_or_else(|| unknown_file(path))?;
-                self.why_file(&schedule, landed).await
+                self.why_file(&schedule, &key, landed).await
             }
             Place::Raw { run, part } => {
                 let wanted = run.clone();
@@ -48,7 +49,12 @@ impl<S: Store, O: Outside> Live<S, O> {
         }
     }
 
-    async fn why_file(&self, schedule: &Name, landed: LandedFile) -> Result<view::Why, Refusal> {
+    async fn why_file(
+        &self,
+        schedule: &Name,
+        key: &str,
+        landed: LandedFile,
+    ) -> Result<view::Why, Refusal> {
         let mut why = view::Why::new(schedule.as_str());
         why.state = "landed".to_owned();
         why.because = format!("{} landed it", landed.run);
@@ -69,6 +75,7 @@ impl<S: Store, O: Outside> Live<S, O> {
                 landed.run
             );
         }
+        why.restatements = self.outside.restatements(schedule, key);
         tell_file(&mut why, landed);
         why.path = why.file.as_ref().map(|file| file.path.clone());
         Ok(why)
@@ -116,12 +123,33 @@ impl<S: Store, O: Outside> Live<S, O> {
             if cell.state == CellState::Landed
                 && let Some(landed) = self.landed_file(&schedule, &key(run, date))?
             {
+                let all = self.outside.restatements(&schedule, &key(run, date));
+                let mine = all
+                    .into_iter()
+                    .filter_map(|one| of_cell(one, property, date));
+                why.restatements = mine.collect();
                 tell_file(&mut why, landed);
             }
         }
         (why.because, why.mend) = verdict(&schedule, property, date, &cell, run.as_ref());
         Ok(why)
     }
+}
+
+/// A restatement with only the spans that hold the cell; `None` if none does.
+fn of_cell(mut restatement: Value, property: i64, date: NaiveDate) -> Option<Value> {
+    let day = date.to_string();
+    let spans = restatement["spans"].as_array_mut()?;
+    // Days compare as their text does.
+    spans.retain(|span| {
+        let within = |key: &str, holds: fn(&str, &str) -> bool| {
+            span[key].as_str().is_none_or(|edge| holds(edge, &day))
+        };
+        span["property"].as_i64().is_none_or(|id| id == property)
+            && within("from", |edge, day| edge <= day)
+            && within("to", |edge, day| edge >= day)
+    });
+    (!spans.is_empty()).then_some(restatement)
 }
 
 fn tell_run(why: &mut view::Why, run: &Run, concerns: impl Fn(&Part) -> bool) {

@@ -13,6 +13,7 @@ fn request(from: &str, to: &str) -> BackfillRequest {
         to: to.parse().unwrap(),
         only: None,
         max_active: None,
+        oldest_first: false,
         dry_run: true,
     }
 }
@@ -43,7 +44,7 @@ async fn questions_are_parsed_and_passed_on() {
     let asked = served.fake.asked.lock().unwrap().clone();
     for (line, words) in asked.iter().zip([
         "coverage owned",
-        "only: Missing, max_active: 2 } DryRun",
+        "only: Missing, max_active: 2, order: Newest } DryRun",
         "exclude -7 sold Perform",
         "Path(\"data/owned/date=2026-11-01/owned.csv\")",
         "property: 7",
@@ -79,6 +80,7 @@ async fn nonsense_is_refused_before_it_is_asked() {
         },
         BackfillRequest {
             max_active: Some(0),
+            oldest_first: false,
             ..good
         },
     ] {

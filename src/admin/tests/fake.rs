@@ -2,7 +2,7 @@
 
 use crate::admin::view::*;
 use crate::admin::{Actor, Daemon, EventFilter, Intent, Refusal, RunFilter};
-use crate::run::RunId;
+use crate::run::{Retrial, RunId};
 use crate::schedule::{Name, Window};
 use crate::store::Sequence;
 use std::sync::Mutex;
@@ -202,7 +202,7 @@ impl Daemon for Fake {
         Ok(run(id.as_str()))
     }
 
-    async fn retry(&self, id: RunId, _: Actor, _: Intent) -> Result<Run, Refusal> {
+    async fn retry(&self, id: RunId, _: Retrial, _: Actor, _: Intent) -> Result<Run, Refusal> {
         Ok(run(id.as_str()))
     }
 }

@@ -59,6 +59,13 @@ impl Completeness for Fake {
         Ok(Properties::new(Vec::new()))
     }
 
+    async fn prune(&self, _: Actor, intent: Intent) -> Result<Pruned, Refusal> {
+        self.note(format!("prune {intent:?}"));
+        let retention = std::time::Duration::from_secs(1);
+        let dry = intent == Intent::DryRun;
+        Ok(Pruned::new(Vec::new(), Vec::new(), retention, dry))
+    }
+
     async fn why(&self, subject: Subject) -> Result<Why, Refusal> {
         self.note(format!("why {subject:?}"));
         Ok(Why::new("owned"))

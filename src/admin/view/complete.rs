@@ -16,6 +16,9 @@ pub struct BackfillRequest {
     /// Runs of the schedule's backfills at once; 2 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_active: Option<u32>,
+    /// The oldest days first, rather than the newest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oldest_first: bool,
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -124,6 +127,9 @@ pub struct Why {
     pub landed_at: Option<DateTime<Utc>>,
     /// All jobs whose rows are in the file, also those of earlier runs.
     pub jobs: Vec<JobOfFile>,
+    /// What later runs changed in its rows, oldest first: lines of `restatements.jsonl`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restatements: Vec<serde_json::Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ mod doctor;
 mod error;
 mod event;
 mod plan;
+mod prune;
 mod request;
 mod run;
 mod status;
@@ -21,10 +22,11 @@ pub use doctor::{
 pub use error::{Code, Error, ErrorDocument, Problem};
 pub use event::{Event, Events};
 pub use plan::{Check, Coverage, CoverageCells, Fault, Fire, MissingSpan, Plan};
-pub use request::{ActRequest, PauseRequest, TriggerRequest};
+pub use prune::{KeptRun, Pruned, PrunedRun};
+pub use request::{ActRequest, PauseRequest, RetryRequest, TriggerRequest};
 pub use run::{
-    Artifact, Attempt, Backfill, CheckResult, File, Part, PartCount, Run, RunDetail, RunState,
-    Runs, Triggered, Window,
+    Artifact, Attempt, Backfill, BackfillPlan, CheckResult, File, Part, PartCount, Run, RunDetail,
+    RunState, Runs, Triggered, Window,
 };
 pub use status::{
     Acted, Attention, Callbacks, ConfigHealth, Credential, LandingHealth, LastRun, Level, Pause,

@@ -4,7 +4,8 @@ use super::Window;
 use chrono::{DateTime, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-/// A fire to come. The counts are `null` where the properties are asked of ApartmentIQ at fire time.
+/// A fire to come. The counts are `null` where the properties are asked of ApartmentIQ at fire time and no daemon
+/// that has asked before answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fire {
     pub schedule: String,
@@ -16,6 +17,8 @@ pub struct Fire {
     pub parts: Option<u64>,
     pub properties: Option<u64>,
     pub property_days: Option<u64>,
+    /// Requests to the API that it will cost at least.
+    pub requests: Option<u64>,
 }
 
 /// `plan`: soonest first.

@@ -23,7 +23,16 @@ pub struct PauseRequest {
     pub dry_run: bool,
 }
 
-/// `POST …/resume`, `…/cancel`, `…/retry`, `/-/reload`.
+/// `POST …/retry`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryRequest {
+    /// Land the quarantined files as they are, instead of trying failed parts again.
+    pub accept: bool,
+    pub dry_run: bool,
+}
+
+/// `POST …/resume`, `…/cancel`, `/-/reload`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActRequest {

@@ -174,9 +174,21 @@ pub struct Backfill {
     /// Cells that the runs ask for.
     #[serde(default, skip_serializing_if = "is_none")]
     pub property_days: u64,
+    /// Of a dry run: what it would cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<BackfillPlan>,
     /// Cells that lack as well, but are too many runs for one backfill.
     #[serde(default, skip_serializing_if = "is_none")]
     pub left: u64,
+}
+
+/// What a backfill would cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillPlan {
+    pub parts: u64,
+    /// A create and a result a part; sweeps of the list serve many.
+    pub requests: u64,
+    pub property_days: u64,
 }
 
 #[expect(
@@ -226,6 +238,7 @@ impl Backfill {
             schema,
             runs,
             property_days: 0,
+            plan: None,
             left: 0,
         }
     }

@@ -65,6 +65,15 @@ pub struct Callbacks {
     pub refused: u64,
     /// Of the jobs that ended since the daemon began, the share learned by callback; 0 to 1.
     pub share: Option<f64>,
+    /// How much earlier than the next sweep such jobs were learned of, on average.
+    #[serde(default)]
+    pub lead_seconds: Option<f64>,
+    /// When a callback was last heard.
+    #[serde(default)]
+    pub last_heard_at: Option<DateTime<Utc>>,
+    /// Since when those that were due have not come.
+    #[serde(default)]
+    pub silent_since: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -150,6 +150,7 @@ fn a_plan_keeps_the_zones_offset() {
         parts: Some(28),
         properties: Some(700),
         property_days: Some(700),
+        requests: Some(84),
     };
     let plan = serde_json::to_value(Plan::new(vec![fire])).unwrap();
     assert_eq!(
@@ -158,7 +159,7 @@ fn a_plan_keeps_the_zones_offset() {
             "schedule": "owned",
             "nominal_at": "2026-11-22T12:30:00-06:00", "fires_at": "2026-11-22T12:30:00-06:00",
             "window": {"from": "2026-11-21", "to": "2026-11-21"},
-            "parts": 28, "properties": 700, "property_days": 700,
+            "parts": 28, "properties": 700, "property_days": 700, "requests": 84,
         }]})
     );
 }

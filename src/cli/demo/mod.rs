@@ -94,7 +94,7 @@ async fn start(
     stop: CancellationToken,
 ) -> Result<(Daemon<super::run::Disk>, Client), Failure> {
     let (config, schedules) = scene.load()?;
-    let store = super::run::open_store(&config.state).await?;
+    let store = super::run::open_store(&config.state).await?.store;
     let doors = AdminDoors::open(&config.admin).await.map_err(failure)?;
     let client = Client::of_socket(config.admin.socket.clone());
     let tally = Tally::default();

@@ -2,6 +2,7 @@
 
 use super::datum::Datum;
 use super::facts::Facts;
+use super::keys::Sorted;
 use super::tally::{Slots, Tally};
 use super::{LINE_MAX, content};
 use crate::landing::disk::disk_fault;
@@ -282,7 +283,7 @@ impl Inspection {
         Ok(())
     }
 
-    pub fn finish(mut self) -> Result<(Facts, Vec<u64>), Fault> {
+    pub fn finish(mut self) -> Result<(Facts, Option<Sorted>), Fault> {
         let pending = std::mem::take(&mut self.pending);
         self.records(&pending, true)?;
         if !self.ends_in_newline {
@@ -294,7 +295,7 @@ impl Inspection {
             // CSV has no types; guessing them from values would make a change out of a blank day.
             kind: "text".to_owned(),
         });
-        Ok(self.tally.finish(columns.collect()))
+        self.tally.finish(columns.collect())
     }
 }
 

@@ -1,16 +1,14 @@
 //! What inspection found, in the form that is kept beside a fetched part.
 
 use super::Terms;
-use crate::landing::disk::{Disk, disk_fault};
+use crate::landing::disk::Disk;
 use crate::landing::manifest::Column;
 use crate::run::{CellSpan, Fault};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-
-/// Most keys that are compared for uniqueness; with its table, about 20 MiB.
-pub(in crate::landing) const KEYS_MAX: usize = 1_800_000;
 
 /// Rows of something nobody asked for; the first twenty of them by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,14 +50,38 @@ pub(in crate::landing) struct Watched {
     pub max: Option<f64>,
 }
 
+impl Watched {
+    /// Counts the same column of other rows as well.
+    pub fn add(&mut self, other: &Watched) {
+        let joined = |a: Option<f64>, b: Option<f64>, pick: fn(f64, f64) -> f64| match (a, b) {
+            (Some(a), Some(b)) => Some(pick(a, b)),
+            (a, b) => a.or(b),
+        };
+        self.present |= other.present;
+        self.nulls += other.nulls;
+        self.unreadable += other.unreadable;
+        self.outside += other.outside;
+        self.min = joined(self.min, other.min, f64::min);
+        self.max = joined(self.max, other.max, f64::max);
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::landing) struct Unique {
-    /// Rows compared; beyond `KEYS_MAX` keys no more are.
-    pub checked: u64,
+    /// Rows whose key is among those of an earlier row of the same partition.
     pub duplicates: u64,
     pub first: Vec<String>,
     /// Key columns that the file does not have.
     pub absent: Vec<String>,
+}
+
+/// The rows of one day of a part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(in crate::landing) struct DayFacts {
+    pub rows: u64,
+    pub duplicates: u64,
+    pub foreign_properties: Foreign,
+    pub watched: BTreeMap<String, Watched>,
 }
 
 /// A cache: if it is lost, the raw file is read again.
@@ -79,6 +101,10 @@ pub(in crate::landing) struct Facts {
     pub undated: u64,
     pub watched: BTreeMap<String, Watched>,
     pub unique: Option<Unique>,
+    /// Days of the window that have rows, if the file says which row is of which day.
+    pub days: BTreeMap<NaiveDate, DayFacts>,
+    /// Columns of a Parquet file whose every value is null, as far as its footer tells.
+    pub blank: Vec<String>,
     /// Oddities that change nothing: a byte order mark, no newline at the end.
     pub remarks: Vec<String>,
 }
@@ -95,7 +121,7 @@ pub(in crate::landing) struct Kept {
     pub facts: Facts,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Kept {
     pub fn new(job_id: &str, sha256: &str, bytes: u64, terms: &Terms, facts: Facts) -> Kept {
@@ -126,17 +152,4 @@ impl Facts {
     pub fn dated(&self) -> bool {
         self.has_date && self.undated == 0 && self.foreign_days.rows == 0
     }
-}
-
-/// Keeps the hashes of a part's unique keys beside its facts.
-pub(in crate::landing) fn write_keys(path: &Path, keys: &[u64]) -> Result<(), Fault> {
-    let bytes: Vec<u8> = keys.iter().flat_map(|key| key.to_le_bytes()).collect();
-    fs::write(path, bytes).map_err(|error| disk_fault("write", path, &error))
-}
-
-pub(in crate::landing) fn read_keys(path: &Path) -> Option<Vec<u64>> {
-    let bytes = fs::read(path).ok()?;
-    let (keys, rest) = bytes.as_chunks::<8>();
-    rest.is_empty()
-        .then(|| keys.iter().map(|key| u64::from_le_bytes(*key)).collect())
 }

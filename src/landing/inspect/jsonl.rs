@@ -3,6 +3,7 @@
 use super::content;
 use super::datum::Datum;
 use super::facts::Facts;
+use super::keys::Sorted;
 use super::tally::{Slots, Tally};
 use crate::landing::manifest::Column;
 use crate::run::Fault;
@@ -182,7 +183,7 @@ impl Inspection {
         Ok(())
     }
 
-    pub fn finish(mut self) -> Result<(Facts, Vec<u64>), Fault> {
+    pub fn finish(mut self) -> Result<(Facts, Option<Sorted>), Fault> {
         if !self.pending.is_empty() {
             let line = std::mem::take(&mut self.pending);
             self.line(&line)?;
@@ -192,7 +193,7 @@ impl Inspection {
             name: known.name,
             kind: known.kind.as_str().to_owned(),
         });
-        Ok(self.tally.finish(columns.collect()))
+        self.tally.finish(columns.collect())
     }
 }
 

@@ -4,22 +4,26 @@ mod csv;
 mod datum;
 mod facts;
 mod jsonl;
+mod keys;
 mod looks;
+mod pages;
 mod parquet;
 mod tally;
 mod types;
 
 pub(super) use self::csv::{Header, RecordReader};
 pub(super) use self::parquet::{
-    corrupt, guarded, open as open_parquet, route_columns, rows as parquet_rows,
+    corrupt, guarded, is_blank, open as open_parquet, root_type, route_columns,
+    rows as parquet_rows,
 };
 pub(super) use datum::{Datum, day_number, day_of_number};
-pub(super) use facts::{Facts, Foreign, KEYS_MAX, Kept, Unique, Watched, read_keys, write_keys};
+pub(super) use facts::{Facts, Foreign, Kept, Watched};
 pub(super) use jsonl::{LINE_MAX, Slotted};
+pub(super) use keys::{NO_DAY, Reader as KeyReader, Sorted, merge as merge_keys};
 pub(super) use tally::Slots;
 
 use crate::run::{Fault, FaultClass};
-use crate::schedule::{Checks, Columns, Format, Window};
+use crate::schedule::{Checks, Columns, Format, Partition, Window};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
@@ -32,6 +36,8 @@ pub struct Terms {
     /// Sorted.
     pub properties: Vec<i64>,
     pub window: Window,
+    /// How the rows will be cut: keys are unique within one file.
+    pub partition: Partition,
     pub columns: Columns,
     pub checks: Checks,
 }
@@ -60,8 +66,9 @@ enum Body {
 const HEAD: usize = 512;
 
 impl Inspector {
-    pub fn new(format: Format, terms: &Terms) -> Inspector {
-        let tally = Tally::new(terms);
+    /// `scratch`: where keys go that do not fit into memory.
+    pub fn new(format: Format, terms: &Terms, scratch: &Path) -> Inspector {
+        let tally = Tally::new(terms, scratch);
         Inspector {
             format,
             head: Vec::new(),
@@ -102,7 +109,7 @@ impl Inspector {
     }
 
     /// The file is whole; `path` is where it was staged.
-    pub fn finish(mut self, path: &Path) -> Result<(Facts, Vec<u64>), Fault> {
+    pub fn finish(mut self, path: &Path) -> Result<(Facts, Option<Sorted>), Fault> {
         if !self.sniffed && !self.head.is_empty() {
             let head = std::mem::take(&mut self.head);
             self.begin(&head)?;
@@ -110,7 +117,7 @@ impl Inspector {
         match self.body {
             Body::Csv(inspection) => inspection.finish(),
             Body::Jsonl(inspection) => inspection.finish(),
-            Body::Parquet(tally) if !self.sniffed => Ok(tally.finish(Vec::new())),
+            Body::Parquet(tally) if !self.sniffed => tally.finish(Vec::new()),
             Body::Parquet(tally) => parquet::inspect(path, tally),
         }
     }
@@ -121,9 +128,10 @@ pub(super) fn inspect_file(
     path: &Path,
     format: Format,
     terms: &Terms,
-) -> Result<(Facts, Vec<u64>), Fault> {
+    scratch: &Path,
+) -> Result<(Facts, Option<Sorted>), Fault> {
     let failed = |error: std::io::Error| super::disk::disk_fault("read", path, &error);
-    let mut inspector = Inspector::new(format, terms);
+    let mut inspector = Inspector::new(format, terms, scratch);
     let mut file = File::open(path).map_err(failed)?;
     let mut block = vec![0; super::merge::BLOCK];
     loop {

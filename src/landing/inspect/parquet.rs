@@ -1,11 +1,12 @@
 //! Parquet, by row groups, after the last byte: the footer against the bytes, every page unpacked,
 //! the columns that matter read value by value.
 
-use super::content;
 use super::datum::{Datum, parse_day};
 use super::facts::Facts;
+use super::keys::Sorted;
 use super::tally::Tally;
 use super::types::{Meaning, describe};
+use super::{content, pages};
 use crate::landing::disk::disk_fault;
 use crate::run::Fault;
 use parquet::column::page::Page;
@@ -15,7 +16,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
-use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, TypePtr};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs::File;
@@ -39,9 +40,11 @@ pub(in crate::landing) fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) ->
         .unwrap_or_else(|_| Err(content("the Parquet file is corrupt: its decoder gave up")))
 }
 
-pub(super) fn inspect(path: &Path, mut tally: Tally) -> Result<(Facts, Vec<u64>), Fault> {
+pub(super) fn inspect(path: &Path, mut tally: Tally) -> Result<(Facts, Option<Sorted>), Fault> {
     guarded(move || {
         let reader = open(path)?;
+        let file = File::open(path).map_err(|error| disk_fault("open", path, &error))?;
+        pages::check(&file, reader.metadata())?;
         let schema = reader.metadata().file_metadata().schema_descr();
         let columns = route_columns(schema, tally.slots.names());
         for (slot, column) in columns.iter().enumerate() {
@@ -60,9 +63,27 @@ pub(super) fn inspect(path: &Path, mut tally: Tally) -> Result<(Facts, Vec<u64>)
             let unpacked = unpacking.join();
             unpacked.unwrap_or_else(|_| Err(content("the Parquet file cannot be unpacked")))
         })?;
-        let described = describe(schema);
-        Ok(tally.finish(described))
+        tally.blank = blank(reader.metadata());
+        tally.finish(describe(schema))
     })
+}
+
+/// Columns whose every value is null by the statistics of all row groups.
+fn blank(metadata: &ParquetMetaData) -> Vec<String> {
+    let groups = metadata.row_groups();
+    let is_blank = |leaf: &usize| {
+        !groups.is_empty()
+            && groups.iter().all(|group| {
+                let chunk = group.column(*leaf);
+                let nulls = chunk.statistics().and_then(|told| told.null_count_opt());
+                nulls.is_some_and(|nulls| nulls == chunk.num_values().unsigned_abs())
+            })
+    };
+    let schema = metadata.file_metadata().schema_descr();
+    let leaves = (0..schema.num_columns()).filter(is_blank);
+    leaves
+        .map(|leaf| schema.column(leaf).path().string())
+        .collect()
 }
 
 /// Unpacks the columns that nobody looks into, beside those that are read. It opens the file anew,
@@ -78,6 +99,41 @@ fn unpack_all(path: &Path, read: &[Option<usize>]) -> Result<(), Fault> {
             .try_for_each(|column| unpack(group.as_ref(), column))?;
     }
     Ok(())
+}
+
+/// Whether every value of a flat column is null, by reading all of them; `false` if there is no such
+/// column, or if it cannot be null.
+pub(in crate::landing) fn is_blank(path: &Path, name: &str) -> Result<bool, Fault> {
+    guarded(|| {
+        let reader = open(path)?;
+        let schema = reader.metadata().file_metadata().schema_descr();
+        let columns = route_columns(schema, &[name.to_owned()]);
+        let Some(leaf) = columns[0].filter(|leaf| schema.column(*leaf).max_def_level() > 0) else {
+            return Ok(false);
+        };
+        for index in 0..reader.num_row_groups() {
+            let group = reader
+                .get_row_group(index)
+                .map_err(|error| corrupt(&error))?;
+            let mut filled = false;
+            rows(group.as_ref(), &[Some(leaf)], |row| {
+                filled |= !row(0).is_null();
+            })?;
+            if filled {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })
+}
+
+/// The types of a file, in full.
+pub(in crate::landing) fn root_type(reader: &SerializedFileReader<File>) -> TypePtr {
+    reader
+        .metadata()
+        .file_metadata()
+        .schema_descr()
+        .root_schema_ptr()
 }
 
 /// Opens a file whose footer agrees with its length.

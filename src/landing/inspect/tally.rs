@@ -2,11 +2,15 @@
 
 use super::Terms;
 use super::datum::{Datum, day_number, day_of_number, parse_day};
-use super::facts::{Facts, Foreign, KEYS_MAX, Unique, Watched};
+use super::facts::{DayFacts, Facts, Foreign, Unique, Watched};
+use super::keys::{Collector, NO_DAY, Sorted};
 use crate::landing::cells::Cells;
 use crate::landing::manifest::Column;
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use crate::landing::partition::ordinal;
+use crate::run::Fault;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 
 /// The columns that inspection looks into; the first is the property's, the second the day's.
 #[derive(Clone, Debug)]
@@ -49,37 +53,31 @@ impl Slots {
     }
 }
 
-/// Hashes are already mixed.
-#[derive(Default)]
-struct Unmixed(u64);
-
-impl Hasher for Unmixed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {}
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
 struct Watch {
     slot: usize,
     name: String,
     range: Option<(f64, f64)>,
-    seen: Watched,
+    /// A day each, and one more for rows of no day of the window.
+    seen: Vec<Watched>,
 }
 
 struct Keys {
     slots: Vec<usize>,
-    known: HashSet<u64, BuildHasherDefault<Unmixed>>,
+    known: Collector,
     seen: Unique,
+    /// By day, as in a watch.
+    duplicates: Vec<u64>,
+    /// The partition of each day: keys are unique within one file.
+    partitions: Vec<i32>,
 }
 
 pub(super) struct Tally {
     pub slots: Slots,
     present: Vec<bool>,
     rows: u64,
+    /// By day, as in a watch.
+    rows_of: Vec<u64>,
+    foreign_of: BTreeMap<usize, Foreign>,
     cells: Cells,
     properties: Vec<bool>,
     days: Vec<bool>,
@@ -93,36 +91,39 @@ pub(super) struct Tally {
     watches: Vec<Watch>,
     keys: Option<Keys>,
     pub remarks: Vec<String>,
+    pub blank: Vec<String>,
+}
+
+fn watches(terms: &Terms, slots: &Slots) -> Vec<Watch> {
+    let checks = &terms.checks;
+    let nulls = checks.max_null_rate.keys();
+    let mut names: Vec<&String> = nulls.chain(checks.range.keys()).collect();
+    names.sort();
+    names.dedup();
+    let watch = |name: &String| Watch {
+        slot: slots.slot(name),
+        name: name.clone(),
+        range: checks.range.get(name).copied(),
+        seen: vec![Watched::default(); terms.window.len() as usize + 1],
+    };
+    names.into_iter().map(watch).collect()
 }
 
 impl Tally {
-    pub fn new(terms: &Terms) -> Tally {
+    /// `scratch`: where keys go that do not fit into memory.
+    pub fn new(terms: &Terms, scratch: &Path) -> Tally {
         let slots = Slots::all(terms);
         let cells = Cells::none(&terms.properties, terms.window);
-        let checks = &terms.checks;
-        let mut watched: Vec<&String> = checks
-            .max_null_rate
-            .keys()
-            .chain(checks.range.keys())
-            .collect();
-        watched.sort();
-        watched.dedup();
-        let watches = watched.into_iter().map(|name| Watch {
-            slot: slots.slot(name),
-            name: name.clone(),
-            range: checks.range.get(name).copied(),
-            seen: Watched::default(),
-        });
-        let keys = (!checks.unique.is_empty()).then(|| Keys {
-            slots: checks.unique.iter().map(|name| slots.slot(name)).collect(),
-            known: HashSet::default(),
-            seen: Unique::default(),
-        });
+        let days = terms.window.len() as usize;
+        let watches = watches(terms, &slots);
+        let keys = (!terms.checks.unique.is_empty()).then(|| Keys::new(terms, &slots, scratch));
         Tally {
             present: vec![false; slots.len()],
             rows: 0,
+            rows_of: vec![0; days + 1],
+            foreign_of: BTreeMap::new(),
             properties: vec![false; terms.properties.len()],
-            days: vec![false; terms.window.len() as usize],
+            days: vec![false; days],
             first_day: day_number(terms.window.from),
             foreign_properties: Foreign::default(),
             foreign_days: Foreign::default(),
@@ -130,9 +131,10 @@ impl Tally {
             undated: 0,
             last_property: None,
             last_day: ([0; 10], 0),
-            watches: watches.collect(),
+            watches,
             keys,
             remarks: Vec::new(),
+            blank: Vec::new(),
             cells,
             slots,
         }
@@ -150,8 +152,11 @@ impl Tally {
     /// One row; `at` gives the value of a slot.
     pub fn row<'d>(&mut self, at: impl Fn(usize) -> Datum<'d>) {
         self.rows += 1;
+        let foreign = self.foreign_properties.rows;
         let property = self.property_index(&at(Slots::PROPERTY));
         let day = self.day_index(&at(Slots::DATE));
+        let bucket = day.unwrap_or(self.days.len());
+        self.rows_of[bucket] += 1;
         if let Some(property) = property {
             self.properties[property] = true;
         }
@@ -161,11 +166,18 @@ impl Tally {
         if let (Some(property), Some(day)) = (property, day) {
             self.cells.set_at(property, day);
         }
+        if self.foreign_properties.rows > foreign {
+            let name = || {
+                self.last_property
+                    .map_or(String::new(), |(id, _)| id.to_string())
+            };
+            self.foreign_of.entry(bucket).or_default().note(name);
+        }
         for watch in &mut self.watches {
-            watch.note(&at(watch.slot), &mut self.present[watch.slot]);
+            watch.note(&at(watch.slot), bucket, &mut self.present[watch.slot]);
         }
         if let Some(keys) = &mut self.keys {
-            keys.note(&at, &mut self.present);
+            keys.note(&at, bucket, &mut self.present);
         }
     }
 
@@ -229,35 +241,23 @@ impl Tally {
     }
 
     /// The facts, and the hashes of the unique keys.
-    pub fn finish(mut self, columns: Vec<Column>) -> (Facts, Vec<u64>) {
+    pub fn finish(mut self, columns: Vec<Column>) -> Result<(Facts, Option<Sorted>), Fault> {
         let has_property = self.present[Slots::PROPERTY];
         let has_date = self.present[Slots::DATE];
         if self.rows > 0 {
             self.widen(has_property, has_date);
         }
-        let present = &self.present;
-        let watched: BTreeMap<String, Watched> = self
-            .watches
-            .into_iter()
-            .map(|watch| {
-                let present = present[watch.slot];
-                (
-                    watch.name,
-                    Watched {
-                        present,
-                        ..watch.seen
-                    },
-                )
-            })
-            .collect();
-        let names = self.slots.names();
-        let (unique, keys) = match self.keys {
-            None => (None, Vec::new()),
-            Some(mut keys) => {
-                let absent = keys.slots.iter().filter(|slot| !present[**slot]);
-                keys.seen.absent = absent.map(|slot| names[*slot].clone()).collect();
-                (Some(keys.seen), keys.known.into_iter().collect())
+        let (unique, duplicates, keys) = match self.keys.take() {
+            None => (None, Vec::new(), None),
+            Some(keys) => {
+                let (unique, duplicates, keys) = keys.finish(&self.slots, &self.present)?;
+                (Some(unique), duplicates, Some(keys))
             }
+        };
+        let watched = self.watched();
+        let days = match has_date {
+            true => self.by_day(&duplicates),
+            false => BTreeMap::new(),
         };
         let facts = Facts {
             rows: self.rows,
@@ -271,9 +271,44 @@ impl Tally {
             undated: if has_date { self.undated } else { 0 },
             watched,
             unique,
+            days,
+            blank: self.blank,
             remarks: self.remarks,
         };
-        (facts, keys)
+        Ok((facts, keys))
+    }
+
+    /// Every watched column over all rows.
+    fn watched(&self) -> BTreeMap<String, Watched> {
+        let total = |watch: &Watch| {
+            let mut sum = Watched {
+                present: self.present[watch.slot],
+                ..Watched::default()
+            };
+            watch.seen.iter().for_each(|seen| sum.add(seen));
+            (watch.name.clone(), sum)
+        };
+        self.watches.iter().map(total).collect()
+    }
+
+    fn by_day(&self, duplicates: &[u64]) -> BTreeMap<chrono::NaiveDate, DayFacts> {
+        let of_day = |day: usize| {
+            let watched = self.watches.iter().map(|watch| {
+                let mut seen = watch.seen[day].clone();
+                seen.present = self.present[watch.slot];
+                (watch.name.clone(), seen)
+            });
+            DayFacts {
+                rows: self.rows_of[day],
+                duplicates: duplicates.get(day).copied().unwrap_or_default(),
+                foreign_properties: self.foreign_of.get(&day).cloned().unwrap_or_default(),
+                watched: watched.collect(),
+            }
+        };
+        let filled = (0..self.days.len()).filter(|day| self.rows_of[*day] > 0);
+        filled
+            .map(|day| (self.cells.day_at(day), of_day(day)))
+            .collect()
     }
 
     /// Without one of the two columns, its rows may be of any of its values.
@@ -292,45 +327,78 @@ impl Tally {
 }
 
 impl Watch {
-    fn note(&mut self, datum: &Datum, present: &mut bool) {
+    fn note(&mut self, datum: &Datum, bucket: usize, present: &mut bool) {
+        let seen = &mut self.seen[bucket];
         *present |= *datum != Datum::Absent;
         if datum.is_null() {
-            self.seen.nulls += 1;
+            seen.nulls += 1;
             return;
         }
         let Some((low, high)) = self.range else {
             return;
         };
         let Some(number) = datum.as_number().filter(|number| !number.is_nan()) else {
-            self.seen.unreadable += 1;
+            seen.unreadable += 1;
             return;
         };
-        self.seen.min = Some(self.seen.min.map_or(number, |min| min.min(number)));
-        self.seen.max = Some(self.seen.max.map_or(number, |max| max.max(number)));
+        seen.min = Some(seen.min.map_or(number, |min| min.min(number)));
+        seen.max = Some(seen.max.map_or(number, |max| max.max(number)));
         if number < low || number > high {
-            self.seen.outside += 1;
+            seen.outside += 1;
         }
     }
 }
 
 impl Keys {
-    fn note<'d>(&mut self, at: &impl Fn(usize) -> Datum<'d>, present: &mut [bool]) {
-        if self.known.len() >= KEYS_MAX {
-            return;
+    fn new(terms: &Terms, slots: &Slots, scratch: &Path) -> Keys {
+        let unique = terms.checks.unique.iter();
+        let days = terms.window.days();
+        let partitions = days.map(|day| ordinal(terms.partition, day));
+        let duplicates = vec![0; terms.window.len() as usize + 1];
+        Keys {
+            slots: unique.map(|name| slots.slot(name)).collect(),
+            known: Collector::new(scratch),
+            seen: Unique::default(),
+            duplicates,
+            partitions: partitions.collect(),
         }
+    }
+
+    fn note<'d>(&mut self, at: &impl Fn(usize) -> Datum<'d>, bucket: usize, present: &mut [bool]) {
         let mut hasher = DefaultHasher::new();
+        self.partitions.get(bucket).hash(&mut hasher);
         for &slot in &self.slots {
             let datum = at(slot);
             present[slot] |= datum != Datum::Absent;
             datum.hash(&mut hasher);
         }
-        self.seen.checked += 1;
-        if !self.known.insert(hasher.finish()) {
+        let day = match self.partitions.get(bucket) {
+            Some(_) => u16::try_from(bucket).unwrap_or(NO_DAY),
+            None => NO_DAY,
+        };
+        if !self.known.insert(hasher.finish(), day) {
             self.seen.duplicates += 1;
+            self.duplicates[bucket] += 1;
             if self.seen.first.len() < 5 {
                 let key: Vec<String> = self.slots.iter().map(|slot| at(*slot).shown()).collect();
                 self.seen.first.push(key.join(", "));
             }
         }
+    }
+
+    fn finish(
+        mut self,
+        slots: &Slots,
+        present: &[bool],
+    ) -> Result<(Unique, Vec<u64>, Sorted), Fault> {
+        let absent = self.slots.iter().filter(|slot| !present[**slot]);
+        self.seen.absent = absent.map(|slot| slots.names()[*slot].clone()).collect();
+        let (seen, duplicates) = (&mut self.seen, &mut self.duplicates);
+        let last = duplicates.len() - 1;
+        let sorted = self.known.sort(|day| {
+            seen.duplicates += 1;
+            duplicates[usize::from(day).min(last)] += 1;
+        })?;
+        Ok((self.seen, self.duplicates, sorted))
     }
 }

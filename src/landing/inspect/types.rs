@@ -61,7 +61,10 @@ pub(super) fn describe(schema: &SchemaDescriptor) -> Vec<Column> {
     let columns = schema.columns().iter().map(|column| {
         let physical: Physical = column.physical_type();
         let mut kind = format!("{physical:?}").to_lowercase();
-        if let Some(logical) = logical(column) {
+        if matches!(column.logical_type_ref(), Some(LogicalType::Unknown)) {
+            // Its writer knew no type, because it saw no value.
+            kind = "null".to_owned();
+        } else if let Some(logical) = logical(column) {
             kind = format!("{kind} {logical}");
         }
         Column {

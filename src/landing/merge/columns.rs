@@ -5,10 +5,12 @@ use super::parquet::NOWHERE;
 use crate::landing::inspect::{content, corrupt};
 use crate::run::Fault;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{
     BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type,
     Int64Type, Int96Type,
 };
+use parquet::errors::ParquetError;
 use parquet::file::reader::RowGroupReader;
 use parquet::file::writer::{SerializedColumnWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnDescriptor;
@@ -62,6 +64,36 @@ pub(super) fn split_column(
         .into_iter()
         .try_for_each(SerializedColumnWriter::close)
         .map_err(|error| corrupt(&error))
+}
+
+/// A column of nothing but nulls, whatever its type.
+pub(super) fn put_nulls(
+    column: Option<SerializedColumnWriter<'_>>,
+    rows: usize,
+) -> Result<(), ParquetError> {
+    let Some(mut column) = column else {
+        return Err(ParquetError::General("the schemas differ".to_owned()));
+    };
+    let absent = vec![0; BATCH.min(rows)];
+    let mut left = rows;
+    while left > 0 {
+        let levels = &absent[..left.min(BATCH)];
+        left -= levels.len();
+        let levels = Some(levels);
+        match column.untyped() {
+            ColumnWriter::BoolColumnWriter(typed) => typed.write_batch(&[], levels, None),
+            ColumnWriter::Int32ColumnWriter(typed) => typed.write_batch(&[], levels, None),
+            ColumnWriter::Int64ColumnWriter(typed) => typed.write_batch(&[], levels, None),
+            ColumnWriter::Int96ColumnWriter(typed) => typed.write_batch(&[], levels, None),
+            ColumnWriter::FloatColumnWriter(typed) => typed.write_batch(&[], levels, None),
+            ColumnWriter::DoubleColumnWriter(typed) => typed.write_batch(&[], levels, None),
+            ColumnWriter::ByteArrayColumnWriter(typed) => typed.write_batch(&[], levels, None),
+            ColumnWriter::FixedLenByteArrayColumnWriter(typed) => {
+                typed.write_batch(&[], levels, None)
+            }
+        }?;
+    }
+    column.close()
 }
 
 /// The records of one batch that go to one output.

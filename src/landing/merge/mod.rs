@@ -7,7 +7,7 @@ mod text;
 use super::disk::{Disk, disk_fault};
 use super::inspect::{Datum, Slots};
 use crate::run::Fault;
-use crate::schedule::Format;
+use ::parquet::schema::types::TypePtr;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs::File;
@@ -30,6 +30,14 @@ pub(super) enum Take {
     Routed(Route),
 }
 
+/// The form that all sources and outputs have.
+pub(super) enum Form {
+    Csv,
+    Jsonl,
+    /// With the types that outputs are to have; a source may differ in columns that are null throughout.
+    Parquet(TypePtr),
+}
+
 /// A file that passed inspection.
 pub(super) struct Source {
     pub path: PathBuf,
@@ -48,7 +56,7 @@ pub(super) struct Merged {
 /// Writes each output from the sources, in their order. An output without rows is left out.
 pub(super) fn merge(
     disk: &Disk,
-    format: Format,
+    form: &Form,
     slots: &Slots,
     sources: &[Source],
     outputs: &[PathBuf],
@@ -62,10 +70,10 @@ pub(super) fn merge(
             outputs,
             range: first..(first + OPEN_MAX).min(outputs.len()),
         };
-        merged.extend(match format {
-            Format::Csv => text::merge_csv(&pass)?,
-            Format::Jsonl => text::merge_jsonl(&pass)?,
-            Format::Parquet => parquet::merge(&pass)?,
+        merged.extend(match form {
+            Form::Csv => text::merge_csv(&pass)?,
+            Form::Jsonl => text::merge_jsonl(&pass)?,
+            Form::Parquet(model) => parquet::merge(&pass, model)?,
         });
     }
     Ok(merged)

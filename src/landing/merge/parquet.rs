@@ -1,9 +1,9 @@
 //! Parquet: whole row groups are appended as they are; those of several outputs are cut by row.
 
-use super::columns::split_column;
+use super::columns::{put_nulls, split_column};
 use super::{Merged, Pass, Sink, Source, Take};
 use crate::landing::inspect::{
-    Slots, content, corrupt, guarded, open_parquet, parquet_rows, route_columns,
+    Slots, content, corrupt, guarded, is_blank, open_parquet, parquet_rows, route_columns,
 };
 use crate::run::Fault;
 use parquet::basic::{Compression, ZstdLevel};
@@ -13,6 +13,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -21,26 +22,21 @@ type Writers = Vec<Option<SerializedFileWriter<Sink>>>;
 /// A row that no output of this pass wants.
 pub(super) const NOWHERE: u16 = u16::MAX;
 
-pub(super) fn merge(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
+pub(super) fn merge(pass: &Pass, model: &TypePtr) -> Result<Vec<Option<Merged>>, Fault> {
     guarded(|| {
         let mut writers: Writers = pass.range.clone().map(|_| None).collect();
         let mut rows = vec![0u64; pass.range.len()];
-        let mut first: Option<Arc<ParquetMetaData>> = None;
+        let model = SchemaDescriptor::new(Arc::clone(model));
         for source in pass.sources() {
             let reader = open_parquet(&source.path)?;
-            let model = first.get_or_insert_with(|| Arc::new(reader.metadata().clone()));
-            let ours = reader.metadata().file_metadata().schema_descr();
-            if model.file_metadata().schema_descr().columns() != ours.columns() {
-                return Err(content("the files to be merged have different columns"));
-            }
-            let model = Arc::clone(model);
+            let mould = Mould::of(source, &reader, &model)?;
             for index in 0..reader.num_row_groups() {
                 let routes = routes(pass, source, &reader, index)?;
                 put_group(
                     pass,
                     &mut writers,
                     &mut rows,
-                    &model,
+                    &mould,
                     source,
                     &reader,
                     index,
@@ -61,6 +57,46 @@ pub(super) fn merge(pass: &Pass) -> Result<Vec<Option<Merged>>, Fault> {
             })
             .collect()
     })
+}
+
+/// How a source fits the outputs' types.
+struct Mould {
+    root: TypePtr,
+    /// Columns that are null throughout the source, under another type.
+    blank: Vec<bool>,
+}
+
+impl Mould {
+    fn of(
+        source: &Source,
+        reader: &SerializedFileReader<File>,
+        model: &SchemaDescriptor,
+    ) -> Result<Mould, Fault> {
+        let ours = reader.metadata().file_metadata().schema_descr();
+        let differ = || content("the files to be merged have different columns");
+        if ours.num_columns() != model.num_columns() {
+            return Err(differ());
+        }
+        let mut blank = Vec::with_capacity(ours.num_columns());
+        for (their, wanted) in ours.columns().iter().zip(model.columns()) {
+            let same = their == wanted;
+            let name = their.path().string();
+            let nullable = wanted.max_rep_level() == 0 && wanted.max_def_level() == 1;
+            let may = nullable && their.max_def_level() == 1 && their.path() == wanted.path();
+            if !(same || may && is_blank(&source.path, &name)?) {
+                return Err(differ());
+            }
+            blank.push(!same);
+        }
+        Ok(Mould {
+            root: model.root_schema_ptr(),
+            blank,
+        })
+    }
+
+    fn is_plain(&self) -> bool {
+        !self.blank.contains(&true)
+    }
 }
 
 /// Where the rows of a row group go.
@@ -106,7 +142,7 @@ fn put_group(
     pass: &Pass,
     writers: &mut Writers,
     rows: &mut [u64],
-    model: &ParquetMetaData,
+    mould: &Mould,
     source: &Source,
     reader: &SerializedFileReader<File>,
     index: usize,
@@ -120,7 +156,7 @@ fn put_group(
     };
     for &at in &wanted {
         if writers[at].is_none() {
-            writers[at] = Some(begin(pass, at, model)?);
+            writers[at] = Some(begin(pass, at, mould, reader.metadata())?);
         }
     }
     match routes {
@@ -128,7 +164,7 @@ fn put_group(
             let count = reader.metadata().row_group(index).num_rows();
             rows[*at] += count.unsigned_abs();
             match &mut writers[*at] {
-                Some(writer) if count > 0 => append(writer, source, reader, index),
+                Some(writer) if count > 0 => append(writer, mould, source, reader, index),
                 _ => Ok(()),
             }
         }
@@ -137,7 +173,7 @@ fn put_group(
             for place in places.iter().filter(|place| **place != NOWHERE) {
                 rows[usize::from(*place)] += 1;
             }
-            split(writers, &wanted, reader, index, places)
+            split(writers, mould, &wanted, reader, index, places)
         }
     }
 }
@@ -157,27 +193,30 @@ fn properties() -> WriterPropertiesPtr {
     )
 }
 
+/// Readers take the types of these rather than the file's own; they are of the source's types.
+const TYPE_HINTS: [&str; 2] = ["ARROW:schema", "pandas"];
+
 fn begin(
     pass: &Pass,
     at: usize,
-    model: &ParquetMetaData,
+    mould: &Mould,
+    metadata: &ParquetMetaData,
 ) -> Result<SerializedFileWriter<Sink>, Fault> {
-    let schema = model.file_metadata().schema_descr().root_schema_ptr();
-    let mut writer = SerializedFileWriter::new(pass.sink(at)?, schema, properties())
+    let root = Arc::clone(&mould.root);
+    let mut writer = SerializedFileWriter::new(pass.sink(at)?, root, properties())
         .map_err(|error| corrupt(&error))?;
-    for pair in model
-        .file_metadata()
-        .key_value_metadata()
-        .into_iter()
-        .flatten()
-    {
-        writer.append_key_value_metadata(pair.clone());
+    let pairs = metadata.file_metadata().key_value_metadata();
+    for pair in pairs.into_iter().flatten() {
+        if mould.is_plain() || !TYPE_HINTS.contains(&pair.key.as_str()) {
+            writer.append_key_value_metadata(pair.clone());
+        }
     }
     Ok(writer)
 }
 
 fn append(
     writer: &mut SerializedFileWriter<Sink>,
+    mould: &Mould,
     source: &Source,
     reader: &SerializedFileReader<File>,
     index: usize,
@@ -187,7 +226,15 @@ fn append(
     let group = reader.metadata().row_group(index);
     let appended = (|| {
         let mut out = writer.next_row_group()?;
-        for chunk in group.columns() {
+        for (chunk, blank) in group.columns().iter().zip(&mould.blank) {
+            if *blank {
+                let column = out.next_column()?;
+                put_nulls(
+                    column,
+                    usize::try_from(group.num_rows()).unwrap_or_default(),
+                )?;
+                continue;
+            }
             let close = ColumnCloseResult {
                 bytes_written: chunk.compressed_size().unsigned_abs(),
                 rows_written: group.num_rows().unsigned_abs(),
@@ -205,6 +252,7 @@ fn append(
 
 fn split(
     writers: &mut Writers,
+    mould: &Mould,
     wanted: &[usize],
     reader: &SerializedFileReader<File>,
     index: usize,
@@ -231,7 +279,18 @@ fn split(
         .map(|place| rank.get(usize::from(*place)).copied().unwrap_or(NOWHERE))
         .collect();
     for column in 0..group.num_columns() {
-        split_column(group.as_ref(), column, &mut outs, &ranked)?;
+        if !mould.blank[column] {
+            split_column(group.as_ref(), column, &mut outs, &ranked)?;
+            continue;
+        }
+        for (position, out) in outs.iter_mut().enumerate() {
+            let mine = |rank: &&u16| usize::from(**rank) == position;
+            let count = ranked.iter().filter(mine).count();
+            let put = out
+                .next_column()
+                .and_then(|column| put_nulls(column, count));
+            put.map_err(|error| corrupt(&error))?;
+        }
     }
     outs.into_iter()
         .try_for_each(|out| out.close().map(|_| ()))

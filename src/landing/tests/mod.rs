@@ -1,8 +1,12 @@
 mod crash;
 mod download;
 mod formats;
+mod lies;
 mod partitions;
+mod prune;
 mod quality;
+mod restated;
+mod retyped;
 mod rows;
 mod server;
 mod tamper;
@@ -51,6 +55,7 @@ pub struct World {
     pub format: Format,
     pub partition: Partition,
     pub checks: Checks,
+    pub accepted_by: Option<String>,
 }
 
 pub fn settings(root: &Path) -> Settings {
@@ -73,6 +78,7 @@ impl World {
             format,
             partition,
             checks: no_checks(),
+            accepted_by: None,
         }
     }
 
@@ -107,6 +113,7 @@ impl World {
             terms: Terms {
                 properties: properties.to_vec(),
                 window: days,
+                partition: self.partition,
                 columns: columns(),
                 checks: self.checks.clone(),
             },
@@ -166,6 +173,7 @@ impl World {
             properties: properties.to_vec(),
             columns: columns(),
             checks: self.checks.clone(),
+            accepted_by: self.accepted_by.clone(),
             parts,
             at: "2026-12-01T00:00:00Z".parse().expect("moment"),
         }

@@ -4,7 +4,7 @@
 use super::cells::{coverage, name, window};
 use super::world::{Weather, World, schedule, start};
 use crate::coverage::Only;
-use crate::roster::{Answer, Backfill, Command, Mode, Refusal};
+use crate::roster::{Answer, Backfill, Command, Mode, Order, Refusal};
 use crate::run::{Run, RunState, Trigger};
 use crate::schedule::{Partition, Window, WindowRule};
 use chrono::TimeDelta;
@@ -16,6 +16,7 @@ fn order(window: Window, only: Only, max_active: u32, mode: Mode) -> Command {
             window,
             only,
             max_active,
+            order: Order::Newest,
         },
         by: "test".into(),
         mode,
@@ -72,6 +73,58 @@ fn gaps_become_runs_newest_first_and_at_most_so_many_at_once() {
     let seen = coverage(&mut world, "daily", Some(september()));
     assert_eq!((seen.tally.landed, seen.missing.len()), (120, 0));
     assert!(backfill(&mut world, september(), Only::All).is_empty());
+}
+
+#[test]
+fn the_oldest_days_come_first_if_that_is_wanted() {
+    let mut daily = schedule("daily", "30 1 1 1 *", 4);
+    daily.chunk.days = 5;
+    let mut world = World::new(1, Weather::default(), vec![daily]);
+    let Command::Backfill {
+        mut wanted,
+        by,
+        mode,
+    } = order(september(), Only::Missing, 1, Mode::Act)
+    else {
+        unreachable!("it is one")
+    };
+    wanted.order = Order::Oldest;
+    let answer = world.command(Command::Backfill { wanted, by, mode });
+    let Ok(Answer::Backfill { runs, .. }) = answer else {
+        panic!("{answer:?}")
+    };
+    assert!(runs.is_sorted_by(|a, b| a.window.to < b.window.to));
+    world.run_until(start() + TimeDelta::hours(6));
+    let starts: Vec<_> = runs
+        .iter()
+        .map(|run| world.run(&run.id).started_at)
+        .collect();
+    assert!(
+        starts.is_sorted() && starts.iter().all(Option::is_some),
+        "{starts:?}"
+    );
+}
+
+/// Both pay, and the journal says for what and why.
+#[test]
+fn two_schedules_that_want_the_same_cells_are_told_of() {
+    let schedules = vec![
+        schedule("daily", "30 1 1 1 *", 4),
+        schedule("other", "30 1 1 1 *", 4),
+    ];
+    let mut world = World::new(1, Weather::default(), schedules);
+    for name_of in ["daily", "other"] {
+        let trigger = Command::Trigger {
+            schedule: name(name_of),
+            window: Some(window("2026-09-01", "2026-09-03")),
+            by: "test".into(),
+            mode: Mode::Act,
+        };
+        world.command(trigger).expect("triggered");
+    }
+    let log = format!("{:?}", world.log);
+    assert!(log.contains("same_cells_wanted"), "{log}");
+    assert!(log.contains("a job belongs to one run"), "{log}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub struct Kept {
     pub rosters: BTreeMap<String, std::sync::Arc<Vec<i64>>>,
     pub ledgers: BTreeMap<Name, Ledger>,
     pub excluded: BTreeMap<i64, Exclusion>,
+    pub settings: BTreeMap<String, serde_json::Value>,
 }
 
 impl Kept {
@@ -46,8 +47,17 @@ impl Kept {
             Saved::Exclusion(property, Some(decision)) => {
                 self.excluded.insert(property, decision);
             }
+            Saved::Setting { key, value } => match value {
+                Some(value) => drop(self.settings.insert(key, value)),
+                None => drop(self.settings.remove(&key)),
+            },
             Saved::Exclusion(property, None) => drop(self.excluded.remove(&property)),
         }
+    }
+
+    pub fn doubt(&self) -> Option<Doubt> {
+        let stored = self.settings.get(Doubt::KEY)?;
+        Some(serde_json::from_value(stored.clone()).expect("a doubt"))
     }
 
     pub fn whole(&self, id: &RunId) -> Run {

@@ -31,6 +31,7 @@ fn weathered(seed: u64) -> World {
         schedule("often", "*/30 * * * *", 5),
         schedule("daily", "30 12 * * *", 9),
         schedule("dense", "*/7 13 * * *", 12),
+        schedule("lone", "*/40 * * * *", 1),
     ];
     let mut world = World::new(seed, storm(seed), schedules);
     world.run_until(start() + TimeDelta::hours(4));

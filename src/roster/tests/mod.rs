@@ -3,8 +3,12 @@
 mod backfill;
 mod callbacks;
 mod cells;
+mod clocks;
 mod kept;
 mod laws;
+mod lists;
+mod reconcile;
 mod rules;
+mod silence;
 mod vendor;
 mod world;

@@ -300,19 +300,21 @@ fn a_retry_submits_failed_parts_only() {
     world.run_until(start() + TimeDelta::hours(7));
     assert_eq!(world.run(&id).state, RunState::Failed);
     let before = world.jobs.len();
-    assert_eq!(before, 12, "three parts, four attempts each");
+    // In the end each property is tried twice by itself.
+    assert_eq!(before, 12 + 12, "three parts, four attempts each");
     world.weather.job_fails = 0;
     let run = Box::new(world.run(&id));
     world
         .command(Command::Retry {
             run,
+            what: crate::run::Retrial::Parts,
             by: "test".into(),
             mode: Mode::Act,
         })
         .expect("retried");
     world.run_until(start() + TimeDelta::hours(9));
     assert_eq!(world.run(&id).state, RunState::Landed);
-    assert_eq!(world.jobs.len(), before + 3);
+    assert_eq!(world.jobs.len(), before + 6);
 }
 
 #[test]

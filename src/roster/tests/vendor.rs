@@ -4,7 +4,7 @@ use super::world::{Coming, Job, World};
 use crate::roster::{Effect, Listed, Report};
 use crate::run::{
     Artifact, AttemptId, CellSpan, CreateFailure, Fault, FaultClass, JobSeen, JobStatus, Published,
-    Run, Verdict,
+    Run, RunId, Verdict,
 };
 use crate::schedule::{Format, Report as Kind, Window};
 use chrono::TimeDelta;
@@ -86,12 +86,24 @@ impl World {
                     }),
                 );
             }
+            Effect::RecallRuns { runs } => {
+                let known = |id: &RunId| {
+                    let known = self.kept.runs.contains_key(id);
+                    known.then(|| Box::new(self.kept.whole(id)))
+                };
+                let runs = runs.into_iter().map(|id| {
+                    let run = known(&id);
+                    (id, run)
+                });
+                let runs = Some(runs.collect());
+                self.later(0, Coming::Report(Report::Recalled { runs }));
+            }
             Effect::AskProperties { run, .. } => {
                 self.later(
                     1,
                     Coming::Report(Report::Asked {
                         run,
-                        outcome: Ok(vec![3, 1, 2]),
+                        outcome: Ok(self.listing.clone()),
                     }),
                 );
             }
@@ -212,7 +224,11 @@ impl World {
             .into_iter()
             .map(|(job, attempt)| (job, Some(attempt)))
             .collect();
-        Listed { jobs, whole: true }
+        Listed {
+            jobs,
+            whole: true,
+            ..Listed::default()
+        }
     }
 
     fn publish(&mut self, run: Run) {
@@ -257,6 +273,7 @@ impl World {
                 landed: cells(true),
                 empty: Vec::new(),
                 missing: cells(false),
+                told: Vec::new(),
             }))
         };
         self.later(

@@ -91,6 +91,8 @@ pub struct World {
     pub landed_again: usize,
     /// The vendor's files cannot be split by day.
     pub no_date_column: bool,
+    /// The properties that the vendor lists when it is asked.
+    pub listing: Vec<i64>,
 }
 
 pub fn start() -> DateTime<Utc> {
@@ -196,6 +198,7 @@ impl World {
             lists: 0,
             landed_again: 0,
             no_date_column: false,
+            listing: vec![3, 1, 2],
         };
         world.carry_out(turn);
         world
@@ -288,6 +291,8 @@ impl World {
                 })
                 .collect(),
             excluded: self.kept.excluded.clone(),
+            doubt: self.kept.doubt(),
+            ..Loaded::default()
         };
         let (roster, turn) = Roster::load(
             self.limits.clone(),
@@ -296,6 +301,11 @@ impl World {
             self.now,
         );
         self.roster = roster;
+        self.carry_out(turn);
+    }
+
+    /// Carries out a turn that a test has asked for itself.
+    pub fn take(&mut self, turn: Turn) {
         self.carry_out(turn);
     }
 

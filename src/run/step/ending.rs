@@ -2,16 +2,19 @@
 
 use super::super::{
     AttemptState, Cancelling, Cells, Fault, FaultClass, Part, PartNumber, PartState, Published,
-    Run, RunState, Verdict,
+    Quarantine, Retrial, Run, RunState, Verdict,
 };
-use super::{Ignored, Touched, after, any_attempt, close_if_done, submit};
+use super::{Ignored, Patience, Touched, after, any_attempt, close_if_done};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Cancels tried before they are given up; the vendor ends the job by itself anyway.
 const CANCEL_TRIES: u32 = 6;
 /// Tries of a publish that breaks for another reason than the disk.
 const PUBLISH_TRIES: u32 = 3;
+/// The disk is tried again so soon: the roster lets one go first while it is full.
+pub(super) const DISK_REST: Duration = Duration::from_secs(10);
 
 pub(super) fn started(run: &mut Run, now: DateTime<Utc>) -> Result<Touched, Ignored> {
     if run.state != RunState::Queued {
@@ -75,7 +78,7 @@ pub(super) fn properties_unknown(
     } else {
         let rest = fault
             .retry_after
-            .unwrap_or_else(|| submit::backoff(run.terms.retry, run.tries));
+            .unwrap_or_else(|| Patience::of(run, 0).rest(run.tries));
         run.not_before = after(now, rest);
     }
     Ok(Touched::default())
@@ -137,6 +140,11 @@ pub(super) fn published(
         .take(Run::MISSING_MAX)
         .copied()
         .collect();
+    match (published.verdict, &run.quarantine) {
+        (Verdict::Quarantined, _) => run.quarantine = Some(Quarantine::Kept),
+        (_, Some(Quarantine::Kept)) => run.quarantine = None,
+        _ => {}
+    }
     let abandoned = run
         .live_parts()
         .filter(|part| part.state == PartState::Abandoned)
@@ -144,18 +152,38 @@ pub(super) fn published(
     let (state, reason) = match published.verdict {
         Verdict::Quarantined => (RunState::Failed, published.reason.clone()),
         Verdict::Landed => (RunState::Landed, published.reason.clone()),
-        Verdict::Incomplete if abandoned > 0 => {
-            let why = run.first_fault().map(reason_of).unwrap_or_default();
-            let total = run.live_parts().count();
-            (
-                RunState::Incomplete,
-                Some(format!("{abandoned} of {total} parts failed: {why}")),
-            )
-        }
+        Verdict::Incomplete if abandoned > 0 => (RunState::Incomplete, Some(failed_parts(run))),
         Verdict::Incomplete => (RunState::Incomplete, published.reason.clone()),
     };
     end(run, state, reason, now);
     Ok(Touched::default())
+}
+
+/// What failed and why, the properties by name where splitting has left them alone.
+fn failed_parts(run: &Run) -> String {
+    let failed: Vec<&Part> = run
+        .live_parts()
+        .filter(|part| part.state == PartState::Abandoned)
+        .collect();
+    let why = run.first_fault().map(reason_of).unwrap_or_default();
+    if failed
+        .iter()
+        .any(|part| part.of.is_none() || part.count > 1)
+    {
+        let total = run.live_parts().count();
+        return format!("{} of {total} parts failed: {why}", failed.len());
+    }
+    let ids = failed
+        .iter()
+        .flat_map(|part| part.properties(&run.properties));
+    let ids: std::collections::BTreeSet<String> = ids.map(i64::to_string).collect();
+    let word = if ids.len() == 1 {
+        "property"
+    } else {
+        "properties"
+    };
+    let ids: Vec<String> = ids.into_iter().collect();
+    format!("{word} {} failed: {why}", ids.join(", "))
 }
 
 pub(super) fn publish_broken(
@@ -168,10 +196,20 @@ pub(super) fn publish_broken(
     }
     run.tries += 1;
     run.reason = Some(reason_of(fault));
-    if fault.class != FaultClass::Disk && run.tries >= PUBLISH_TRIES {
+    let hopeless = match fault.class {
+        // Another try would find the same.
+        FaultClass::Check | FaultClass::Gone => true,
+        FaultClass::Disk => false,
+        _ => run.tries >= PUBLISH_TRIES,
+    };
+    let rest = match fault.class {
+        FaultClass::Disk => DISK_REST,
+        _ => Patience::of(run, 0).rest(run.tries),
+    };
+    if hopeless {
         end(run, RunState::Failed, Some(reason_of(fault)), now);
     } else {
-        run.not_before = after(now, submit::backoff(run.terms.retry, run.tries));
+        run.not_before = after(now, rest);
     }
     Ok(Touched::default())
 }
@@ -294,7 +332,7 @@ pub(super) fn cancel_broken(
     fault: &Fault,
     now: DateTime<Utc>,
 ) -> Result<Touched, Ignored> {
-    let retry = run.terms.retry;
+    let patience = Patience::of(run, number);
     let order = order(run, number, attempt, job_id)?;
     order.tries += 1;
     if order.tries >= CANCEL_TRIES {
@@ -302,7 +340,7 @@ pub(super) fn cancel_broken(
     } else {
         let rest = fault
             .retry_after
-            .unwrap_or_else(|| submit::backoff(retry, order.tries));
+            .unwrap_or_else(|| patience.rest(order.tries));
         order.not_before = after(now, rest);
     }
     Ok(Touched::part(number))
@@ -321,25 +359,27 @@ fn order<'a>(
         .ok_or(Ignored::Known)
 }
 
-/// The same run again: failed parts get new attempts, fetched ones are kept.
-pub(super) fn retried(run: &mut Run, now: DateTime<Utc>) -> Result<Touched, Ignored> {
+/// The same run again: failed parts get new attempts, fetched ones are kept. An accepted run gets none.
+pub(super) fn retried(
+    run: &mut Run,
+    by: &str,
+    what: Retrial,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
     if !matches!(
         run.state,
         RunState::Failed | RunState::Incomplete | RunState::Cancelled
     ) {
         return Err(Ignored::OutOfPlace);
     }
-    let mut touched = Touched::default();
-    for part in run
-        .parts
-        .values_mut()
-        .filter(|part| part.state == PartState::Abandoned)
-    {
-        part.forgiven = part.attempts.last().map_or(0, |attempt| attempt.number);
-        part.state = PartState::Planned;
-        part.fault = None;
-        touched.parts.insert(part.number);
-    }
+    let touched = match what {
+        Retrial::Parts => renew_parts(run, now),
+        Retrial::Accept if run.quarantine == Some(Quarantine::Kept) => {
+            run.quarantine = Some(Quarantine::Accepted { by: by.to_owned() });
+            Touched::default()
+        }
+        Retrial::Accept => return Err(Ignored::OutOfPlace),
+    };
     run.started_at = Some(now);
     run.finished_at = None;
     run.not_before = now;
@@ -352,6 +392,32 @@ pub(super) fn retried(run: &mut Run, now: DateTime<Utc>) -> Result<Touched, Igno
     };
     close_if_done(run, now);
     Ok(touched)
+}
+
+/// A job whose result can still be had is downloaded again, not paid for again.
+fn renew_parts(run: &mut Run, now: DateTime<Utc>) -> Touched {
+    let mut touched = Touched::default();
+    let failed = run
+        .parts
+        .values_mut()
+        .filter(|part| part.state == PartState::Abandoned);
+    for part in failed {
+        part.forgiven = part.attempts.last().map_or(0, |attempt| attempt.number);
+        let last = part.attempts.last();
+        let delivered = last.is_some_and(|attempt| {
+            attempt.state == AttemptState::Succeeded && attempt.job_id.is_some()
+        });
+        part.state = match delivered {
+            true => PartState::Fetching {
+                broken: 0,
+                not_before: now,
+            },
+            false => PartState::Planned,
+        };
+        part.fault = None;
+        touched.parts.insert(part.number);
+    }
+    touched
 }
 
 pub(super) fn end(run: &mut Run, state: RunState, reason: Option<String>, now: DateTime<Utc>) {

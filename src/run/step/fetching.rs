@@ -3,7 +3,7 @@
 use super::super::{
     Artifact, AttemptState, Fault, FaultClass, PartNumber, PartState, Run, RunState,
 };
-use super::{Ignored, Touched, after, close_if_done, current, ending, submit};
+use super::{Ignored, Patience, Touched, after, close_if_done, current, ending, submit};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
@@ -45,14 +45,15 @@ pub(super) fn broken(
     if run.state != RunState::Running {
         return Err(Ignored::Ended);
     }
-    let retry = run.terms.retry;
+    let patience = Patience::of(run, number);
+    let retry = patience.retry;
     let (part, _) = current(run, number, attempt)?;
     let PartState::Fetching { broken, .. } = part.state else {
         return Err(Ignored::Known);
     };
     let pause = |tries: u32| match tries {
         0 | 1 => FIRST_AGAIN.min(retry.first),
-        more => submit::backoff(retry, more - 1),
+        more => patience.rest(more - 1),
     };
     let wish = fault.retry_after;
     part.fault = Some(fault.clone());
@@ -62,7 +63,11 @@ pub(super) fn broken(
         | FaultClass::Throttled
         | FaultClass::Credential
         | FaultClass::Disk => {
-            let rest = wish.unwrap_or(retry.first);
+            let usual = match fault.class {
+                FaultClass::Disk => ending::DISK_REST,
+                _ => retry.first,
+            };
+            let rest = wish.unwrap_or(usual);
             part.state = PartState::Fetching {
                 broken,
                 not_before: after(now, rest),
@@ -89,7 +94,7 @@ pub(super) fn broken(
                     part,
                     AttemptState::Failed,
                     fault.clone(),
-                    retry,
+                    patience,
                     Duration::ZERO,
                     now,
                 );

@@ -1,10 +1,10 @@
 //! What is heard and read of a job upstream.
 
 use super::super::{
-    AttemptState, Cancelling, Fault, FaultClass, JobSeen, JobStatus, LearnedBy, PartNumber,
-    PartState, Run,
+    Attempt, AttemptState, Cancelling, Fault, FaultClass, JobSeen, JobStatus, LearnedBy, Part,
+    PartNumber, PartState, Run,
 };
-use super::{Ignored, Touched, any_attempt, close_if_done, current, submit};
+use super::{Ignored, Patience, Touched, any_attempt, bisect, close_if_done, current, submit};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
@@ -49,7 +49,6 @@ pub(super) fn checked(
     if run.state.is_terminal() {
         return Err(Ignored::Ended);
     }
-    let retry = run.terms.retry;
     let (part, index) = current(run, number, attempt)?;
     let PartState::Exporting {
         since,
@@ -79,20 +78,34 @@ pub(super) fn checked(
         }
         JobStatus::Failed | JobStatus::Cancelled => {
             current.learned_by = Some(by);
-            let words = seen
-                .error_message
-                .clone()
-                .unwrap_or_else(|| format!("the vendor ended the job as {}", seen.status.as_str()));
-            let fault = Fault::new(FaultClass::Job, words);
-            submit::fail_attempt(
-                part,
-                AttemptState::Failed,
-                fault,
-                retry,
-                Duration::ZERO,
-                now,
-            );
+            return ended(run, number, seen, now);
         }
+    }
+    close_if_done(run, now);
+    Ok(Touched::part(number))
+}
+
+/// Ended without a result: tried again, split, or given up.
+fn ended(
+    run: &mut Run,
+    number: PartNumber,
+    seen: &JobSeen,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    let words = seen
+        .error_message
+        .clone()
+        .unwrap_or_else(|| format!("the vendor ended the job as {}", seen.status.as_str()));
+    let fault = Fault::new(FaultClass::Job, words);
+    if seen.status == JobStatus::Failed
+        && let Some(touched) = bisect::split(run, number, AttemptState::Failed, &fault, now)
+    {
+        return Ok(touched);
+    }
+    let patience = Patience::of(run, number);
+    if let Some(part) = run.parts.get_mut(&number) {
+        let state = AttemptState::Failed;
+        submit::fail_attempt(part, state, fault, patience, Duration::ZERO, now);
     }
     close_if_done(run, now);
     Ok(Touched::part(number))
@@ -142,7 +155,7 @@ pub(super) fn absent(
     if run.state.is_terminal() {
         return Err(Ignored::Ended);
     }
-    let retry = run.terms.retry;
+    let patience = Patience::of(run, number);
     let (part, _) = current(run, number, attempt)?;
     let PartState::Exporting {
         since,
@@ -169,7 +182,7 @@ pub(super) fn absent(
         part,
         AttemptState::Failed,
         fault,
-        retry,
+        patience,
         Duration::ZERO,
         now,
     );
@@ -192,6 +205,46 @@ pub(super) fn second_seen(
             .iter()
             .any(|order| order.job_id == job_id);
     if known {
+        return Err(Ignored::Known);
+    }
+    attempt.cancelling.push(Cancelling {
+        job_id: job_id.to_owned(),
+        tries: 0,
+        not_before: now,
+        outcome: None,
+    });
+    Ok(Touched::part(number))
+}
+
+/// A job of ours without a place in the run: it gets one, so that its cancelling is remembered.
+pub(super) fn unwanted(
+    run: &mut Run,
+    number: PartNumber,
+    attempt: u32,
+    job_id: &str,
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    let window = run.window;
+    let part = run.parts.entry(number).or_insert_with(|| Part {
+        state: PartState::Superseded,
+        ..Part::planned(number, 0, 0, window)
+    });
+    if !part.attempts.iter().any(|known| known.number == attempt) {
+        let stray = Attempt {
+            job_id: Some(job_id.to_owned()),
+            state: AttemptState::Cancelled,
+            ended_at: Some(now),
+            ..Attempt::begin(attempt, now)
+        };
+        // Before the others: the last one is current, and this one never is.
+        part.attempts.insert(0, stray);
+    }
+    let attempt = any_attempt(run, number, attempt)?;
+    if attempt
+        .cancelling
+        .iter()
+        .any(|order| order.job_id == job_id)
+    {
         return Err(Ignored::Known);
     }
     attempt.cancelling.push(Cancelling {

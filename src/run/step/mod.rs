@@ -3,13 +3,17 @@
 //! Total and fencing: a fact about another attempt, or about a run that has ended, changes nothing
 //! that matters (law 5); it is [`Ignored`] with the reason.
 
+mod bisect;
+mod clock;
 mod ending;
 mod fetching;
 mod job;
+mod patience;
 mod submit;
 
 use super::{Attempt, Event, Part, PartNumber, PartState, Run, RunState};
 use chrono::{DateTime, TimeDelta, Utc};
+use patience::Patience;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -17,18 +21,22 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
     pub parts: BTreeSet<PartNumber>,
+    /// A part that gave way to smaller ones, and these.
+    pub split: Option<(PartNumber, Vec<PartNumber>)>,
 }
 
 impl Touched {
     fn part(number: PartNumber) -> Touched {
         Touched {
             parts: BTreeSet::from([number]),
+            split: None,
         }
     }
 
     fn all(run: &Run) -> Touched {
         Touched {
             parts: run.parts.keys().copied().collect(),
+            split: None,
         }
     }
 }
@@ -95,6 +103,11 @@ pub fn step(run: &mut Run, event: &Event, now: DateTime<Utc>) -> Result<Touched,
             attempt,
             job_id,
         } => job::second_seen(run, *part, *attempt, job_id, now),
+        Event::JobUnwanted {
+            part,
+            attempt,
+            job_id,
+        } => job::unwanted(run, *part, *attempt, job_id, now),
         Event::ArtifactFetched {
             part,
             attempt,
@@ -121,8 +134,9 @@ pub fn step(run: &mut Run, event: &Event, now: DateTime<Utc>) -> Result<Touched,
         } => ending::cancel_broken(run, (*part, *attempt), job_id, fault, now),
         Event::DeadlinePassed => ending::deadline_passed(run, now),
         Event::CancelledByOperator { reason } => ending::cancelled(run, reason, now),
-        Event::RetriedByOperator { .. } => ending::retried(run, now),
+        Event::RetriedByOperator { by, what } => ending::retried(run, by, *what, now),
         Event::CredentialChanged => submit::credential_changed(run, now),
+        Event::ClockSetBack { by } => clock::set_back(run, *by, now),
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::{
     Attempt, AttemptState, CreateFailure, Fault, FaultClass, JobSeen, LearnedBy, Part, PartNumber,
     PartState, Run, RunState,
 };
-use super::{Ignored, Touched, after, close_if_done, current, ending, job};
+use super::{Ignored, Patience, Touched, after, bisect, close_if_done, current, ending, job};
 use crate::schedule::Retry;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(super) fn started(
 }
 
 impl Attempt {
-    fn begin(number: u32, now: DateTime<Utc>) -> Attempt {
+    pub(super) fn begin(number: u32, now: DateTime<Utc>) -> Attempt {
         Attempt {
             number,
             job_id: None,
@@ -120,7 +120,8 @@ fn adopt(
     run.reason = None;
     if let Some(by) = by {
         // The list told the status as well: no need to ask again.
-        let _ = job::checked(run, (number, attempt), seen, by, now, now);
+        let checked = job::checked(run, (number, attempt), seen, by, now, now);
+        return Ok(checked.unwrap_or(Touched::part(number)));
     }
     Ok(Touched::part(number))
 }
@@ -134,10 +135,17 @@ pub(super) fn failed(
 ) -> Result<Touched, Ignored> {
     let ended = run.state.is_terminal();
     let retry = run.terms.retry;
-    let (part, index) = current(run, number, attempt)?;
+    let (part, _) = current(run, number, attempt)?;
     if !matches!(part.state, PartState::Submitting { .. }) {
         return Err(Ignored::Known);
     }
+    if let CreateFailure::Refused(fault) = failure
+        && fault.class == FaultClass::Invalid
+        && let Some(touched) = bisect::split(run, number, AttemptState::Refused, fault, now)
+    {
+        return Ok(touched);
+    }
+    let (part, index) = current(run, number, attempt)?;
     match failure {
         CreateFailure::Unanswered(fault) => {
             let current = &mut part.attempts[index];
@@ -204,12 +212,12 @@ pub(super) fn not_found(
     now: DateTime<Utc>,
 ) -> Result<Touched, Ignored> {
     let ended = run.state.is_terminal();
-    let terms = (run.terms.retry, run.terms.submit_settle);
+    let terms = (Patience::of(run, number), run.terms.submit_settle);
     let (part, index) = current(run, number, attempt)?;
     let PartState::Unanswered { since, lists, .. } = part.state else {
         return Err(Ignored::OutOfPlace);
     };
-    let (retry, settle) = terms;
+    let (patience, settle) = terms;
     let settled_at = after(since, settle);
     let lists = lists + 1;
     if asked_at >= settled_at && lists >= LISTS_NEEDED {
@@ -231,7 +239,7 @@ pub(super) fn not_found(
                 part,
                 AttemptState::NotFound,
                 fault,
-                retry,
+                patience,
                 Duration::ZERO,
                 now,
             );
@@ -259,15 +267,19 @@ pub(super) fn fail_attempt(
     part: &mut Part,
     state: AttemptState,
     fault: Fault,
-    retry: Retry,
+    patience: Patience,
     least: Duration,
     now: DateTime<Utc>,
 ) {
-    if part.counted() >= retry.attempts {
+    let most = match fault.class {
+        FaultClass::Job => bisect::attempts(part, patience.retry),
+        _ => patience.retry.attempts,
+    };
+    if part.counted() >= most {
         ending::abandon(part, state, Some(fault), now);
         return;
     }
-    let rest = backoff(retry, part.counted()).max(least);
+    let rest = patience.rest(part.counted()).max(least);
     let rest = fault.retry_after.map_or(rest, |wish| wish.max(least));
     let rest = if state == AttemptState::NotFound {
         least
@@ -283,14 +295,6 @@ pub(super) fn fail_attempt(
     part.state = PartState::Resting {
         until: after(now, rest),
     };
-}
-
-/// The rest after `made` attempts: `first`, doubled each time, at most `max`.
-pub(super) fn backoff(retry: Retry, made: u32) -> Duration {
-    let doubled = retry
-        .first
-        .saturating_mul(2_u32.saturating_pow(made.saturating_sub(1)));
-    doubled.min(retry.max.max(retry.first))
 }
 
 pub(super) fn credential_changed(run: &mut Run, now: DateTime<Utc>) -> Result<Touched, Ignored> {

@@ -46,6 +46,7 @@ fn published(verdict: Verdict) -> Event {
             landed: Vec::new(),
             empty: Vec::new(),
             missing: Vec::new(),
+            told: Vec::new(),
         }),
     }
 }
@@ -157,9 +158,11 @@ proptest! {
             }
             for (number, part) in &run.parts {
                 for attempt in &part.attempts {
-                    let was = before.parts[number]
-                        .attempts
-                        .iter()
+                    let was = before
+                        .parts
+                        .get(number)
+                        .into_iter()
+                        .flat_map(|part| &part.attempts)
                         .find(|other| other.number == attempt.number)
                         .and_then(|other| other.job_id.clone());
                     prop_assert!(

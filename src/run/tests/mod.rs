@@ -1,5 +1,6 @@
 //! One run's life: its laws over arbitrary sequences of facts, its rules one by one.
 
+mod bisect;
 mod laws;
 mod rules;
 
@@ -71,6 +72,7 @@ fn run() -> Run {
         checks: Vec::new(),
         cells: Cells::default(),
         missing: Vec::new(),
+        quarantine: None,
         batch: None,
         files: Vec::new(),
         parts: BTreeMap::new(),

@@ -18,12 +18,13 @@ mod tests;
 use chrono::{DateTime, Datelike, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::{GapInfo, Tz};
 use crontab::Hour;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// No expression whose last fire lies before this is of use: aptiqd is younger. A constant and not the clock, so
-/// that a schedule that once was accepted stays so.
-const DAWN: DateTime<Utc> = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
+/// aptiqd is younger than this. No expression whose last fire lies before it is of use (a constant and not the clock,
+/// so that a schedule that once was accepted stays so), and a clock that shows less has not been set.
+pub const DAWN: DateTime<Utc> = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
 
 /// The crate's calendar ends with this year.
 const LAST_YEAR: i32 = 2100;
@@ -34,9 +35,28 @@ const EXPRESSIONS_MAX: usize = 64;
 /// A compiled list of cron expressions in one zone. Cloning shares what was compiled.
 #[derive(Clone)]
 pub struct Cadence {
-    expressions: Vec<String>,
+    expressions: Arc<[String]>,
     zone: Tz,
     lines: Arc<[Line]>,
+}
+
+/// Compiles what many schedules say alike only once, so that they share it.
+#[derive(Default)]
+pub struct Compiler {
+    known: BTreeMap<(&'static str, Vec<String>), Cadence>,
+}
+
+impl Compiler {
+    /// The same as [`Cadence::compile`].
+    pub fn compile(&mut self, expressions: Vec<String>, zone: Tz) -> Result<Cadence, CadenceFault> {
+        let key = (zone.name(), expressions);
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let cadence = Cadence::compile(&key.1, zone)?;
+        self.known.insert(key, cadence.clone());
+        Ok(cadence)
+    }
 }
 
 /// Why an expression cannot be used.
@@ -82,7 +102,7 @@ impl Cadence {
             lines.extend(compiled);
         }
         Ok(Cadence {
-            expressions: expressions.to_vec(),
+            expressions: expressions.into(),
             zone,
             lines: lines.into(),
         })

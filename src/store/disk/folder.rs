@@ -144,8 +144,13 @@ impl Folder {
     }
 
     fn quarantine(&self, at: DateTime<Utc>) -> io::Result<PathBuf> {
+        self.make_beside("quarantine", at)
+    }
+
+    /// Makes the folder `PREFIX.TIME`, unless it is there.
+    pub fn make_beside(&self, prefix: &str, at: DateTime<Utc>) -> io::Result<PathBuf> {
         let stamp = at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let path = self.join(&format!("quarantine.{}", stamp.replace(['-', ':'], "")));
+        let path = self.join(&format!("{prefix}.{}", stamp.replace(['-', ':'], "")));
         fs::create_dir_all(&path)?;
         self.sync()?;
         Ok(path)

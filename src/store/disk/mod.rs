@@ -6,6 +6,7 @@
 //! sled/                   what follows from them, and where the journal has each run's events
 //! snapshots/SEQUENCE.jsonl
 //! quarantine.TIME/        what was damaged, as it was found
+//! before.TIME/            a state that `store rebuild` or `store import` replaced
 //! ballast                 space to give up, because sled cannot be opened on a full disk
 //! sled.suspect  sled.opening    why the next opening refills sled · that an opening is under way
 //! ```
@@ -21,6 +22,7 @@ mod committer;
 mod folder;
 mod open;
 mod opened;
+mod place;
 mod pulse;
 mod revive;
 mod settings;
@@ -40,6 +42,7 @@ use committer::Waiting;
 pub use folder::Ballast;
 use folder::{Folder, io_error};
 pub use opened::{Opened, Revival};
+pub use place::{Presence, probe, prove, put_back, set_aside};
 use pulse::Pulse;
 pub use settings::Settings;
 use std::io;

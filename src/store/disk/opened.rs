@@ -47,6 +47,26 @@ impl Opened {
             && self.ballast == Ballast::Kept
     }
 
+    /// What a person should know of it, if anything is amiss.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Revival::Refilled { reason, .. } = &self.revival {
+            notes.push(format!(
+                "the state was not to be trusted and was refilled: {reason}"
+            ));
+        }
+        if let Some(damage) = &self.journal_damage {
+            notes.push(format!("the journal is damaged: {damage}"));
+        }
+        if let Some((from, to)) = self.lost {
+            notes.push(format!("the events {from} to {to} are lost"));
+        }
+        if self.ballast == Ballast::Released {
+            notes.push("the disk is nearly full: the ballast was released".to_owned());
+        }
+        notes
+    }
+
     pub(super) fn log(&self) {
         let position = self.position;
         let quarantine = self

@@ -22,7 +22,7 @@ const FILLING_CACHE_BYTES: u64 = 64 << 20;
 const BATCH_COMMITS: usize = 512;
 const BATCH_BYTES: usize = 2 << 20;
 /// Written before sled is opened, removed afterwards: found, it tells of an opening that ended the process.
-const OPENING: &str = "sled.opening";
+pub const OPENING: &str = "sled.opening";
 /// Written when sled is found out while the daemon runs, with the reason.
 pub const SUSPECT: &str = "sled.suspect";
 /// So many openings in a row may end the process before sled is refilled.

@@ -266,6 +266,13 @@ impl Stage {
         status.code()
     }
 
+    /// A signal that does not end it.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        let process = self.daemon();
+        process.as_ref().expect("the daemon runs").signal(signal);
+    }
+
     #[track_caller]
     pub fn stop(&self) {
         assert_eq!(self.end(Signal::TERM), Some(0), "{}", self.log());
@@ -273,6 +280,15 @@ impl Stage {
 
     pub fn kill(&self) {
         assert_eq!(self.end(Signal::KILL), None);
+    }
+
+    /// The exit code of a daemon that ends without being told to; `None`: by a signal.
+    #[track_caller]
+    pub fn ended_by_itself(&self) -> Option<i32> {
+        let mut process = self.daemon().take().expect("the daemon runs");
+        let status = process.wait(PATIENCE);
+        let status = status.unwrap_or_else(|| panic!("it goes on\n{}", self.log()));
+        status.code()
     }
 
     pub fn log(&self) -> String {

@@ -121,8 +121,19 @@ impl Stage {
     /// Waits until the daemon's journal holds so many events of this name and run.
     #[track_caller]
     pub fn recorded(&self, run: &str, name: &str, count: usize) {
+        let waited = self.heard(&format!("run={run}&after=0"), name, count);
+        assert!(waited, "no {count} {name} in {:#}", self.show(run));
+    }
+
+    /// Waits until the daemon's journal holds an event of this name.
+    #[track_caller]
+    pub fn happens(&self, name: &str) {
+        assert!(self.heard("after=0", name, 1), "no {name}\n{}", self.log());
+    }
+
+    fn heard(&self, query: &str, name: &str, count: usize) -> bool {
         let url = format!("http://127.0.0.1:{}/api/v1", self.admin_port);
-        let url = format!("{url}/events?run={run}&after=0");
+        let url = format!("{url}/events?{query}");
         let waited = self.block_on(async {
             tokio::time::timeout(PATIENCE, async {
                 let events = self.http.get(url).header("accept", "text/event-stream");
@@ -136,7 +147,7 @@ impl Stage {
             })
             .await
         });
-        waited.unwrap_or_else(|_| panic!("no {count} {name} in {:#}", self.show(run)));
+        waited.is_ok()
     }
 
     /// The vendor's file of a job, fetched as any client would.

@@ -1,0 +1,65 @@
+//! The landing folder as a whole: while it cannot be written, downloads and publishes wait together,
+//! and one goes first. Jobs go on.
+
+use super::roster::Hold;
+use super::{Entry, Roster, Turn};
+use crate::run::{Fault, FaultClass};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+/// How long landing pauses before it is tried again.
+const PAUSE: TimeDelta = TimeDelta::seconds(10);
+
+impl Roster {
+    /// Whether a download or a publish may begin.
+    pub(super) fn may_land(&self, now: DateTime<Utc>) -> bool {
+        self.landing_hold.as_ref().is_none_or(|hold| {
+            let nobody = self.inflight.fetches.is_empty() && self.inflight.publishes.is_empty();
+            now >= hold.until && nobody
+        })
+    }
+
+    /// When landing is to be tried again, if something waits for it.
+    pub(super) fn landing_deadline(&self) -> Option<DateTime<Utc>> {
+        let waits = !self.queues.fetch.is_empty() || !self.queues.publish.is_empty();
+        let nobody = self.inflight.fetches.is_empty() && self.inflight.publishes.is_empty();
+        let hold = self.landing_hold.as_ref();
+        hold.filter(|_| waits && nobody).map(|hold| hold.until)
+    }
+
+    /// What came of a download or a publish, as far as it tells of the folder.
+    pub(super) fn heard_of_landing(
+        &mut self,
+        fault: Option<&Fault>,
+        now: DateTime<Utc>,
+        turn: &mut Turn,
+    ) {
+        match fault {
+            Some(fault) if fault.class == FaultClass::Disk => {
+                if self.landing_hold.is_none() {
+                    let body = json!({"event": "landing_paused", "reason": fault.message});
+                    tell(body, turn);
+                }
+                self.landing_hold = Some(Hold {
+                    until: now + PAUSE,
+                    fault: fault.clone(),
+                });
+            }
+            // Another failure says nothing about the folder.
+            Some(_) => {}
+            None => {
+                if self.landing_hold.take().is_some() {
+                    tell(json!({"event": "landing_resumed"}), turn);
+                }
+            }
+        }
+    }
+}
+
+fn tell(body: Value, turn: &mut Turn) {
+    turn.entries.push(Entry {
+        schedule: None,
+        run: None,
+        body,
+    });
+}

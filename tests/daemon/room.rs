@@ -1,0 +1,164 @@
+//! The landing folder as a disk: old raw files go, a folder that cannot be written pauses landing alone.
+
+use crate::stage::{DAY, PATIENCE, Setup, Stage, list, text};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+#[test]
+fn old_raw_files_are_removed_by_the_verb() {
+    let stage = Stage::running(
+        Setup::default().with("landing.raw_retention", "\"1h\""),
+        &[],
+    );
+    let run = text(&stage.lands("daily", &DAY)["run"]["id"]);
+    let none = stage.verb(&["prune"]).exits(0).json();
+    assert_eq!(none["schema"], "aptiqd.prune/1");
+    assert_eq!(
+        (&none["files"], &none["retention_seconds"]),
+        (&json!(0), &json!(3_600))
+    );
+    let raw = stage.exports(&format!("raw/daily/{run}/part-0001.csv"));
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7_200);
+    // The published file of one day and one part is the same file under another name.
+    let file = fs::File::open(&raw).expect("the raw file");
+    file.set_modified(long_ago).expect("its time");
+    let dry = stage.verb(&["prune", "--dry-run"]).exits(0).json();
+    assert_eq!((&dry["dry_run"], &dry["files"]), (&json!(true), &json!(1)));
+    assert_eq!(dry["removed"][0]["path"], json!(format!("raw/daily/{run}")));
+    assert!(raw.exists());
+    let done = stage.plain(&["prune"]).exits(0).stdout;
+    assert!(done.contains(&run) && done.contains("removed"), "{done}");
+    assert!(!raw.exists());
+    stage.verb(&["verify"]).exits(0);
+    let events = stage.verb(&["events"]).exits(0).json();
+    let told = list(&events["events"]).iter();
+    assert_eq!(
+        told.filter(|event| event["event"] == "raw_pruned").count(),
+        1
+    );
+    stage.stop();
+}
+
+#[test]
+fn old_raw_files_are_removed_by_the_clock() {
+    let stage = Stage::running(
+        Setup::default().with("landing.raw_retention", "\"1s\""),
+        &[],
+    );
+    stage.lands("daily", &DAY);
+    let begun = Instant::now();
+    while !stage.files("raw").is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "they stay");
+        stage.verb(&["events", "--limit", "1"]).exits(0);
+    }
+    stage.verb(&["verify"]).exits(0);
+    stage.stop();
+}
+
+/// A small filesystem of its own, unmounted at the end.
+struct Mounted<'s>(&'s Path);
+
+impl<'s> Mounted<'s> {
+    fn on(folder: &'s Path) -> Option<Mounted<'s>> {
+        fs::create_dir_all(folder).expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
+            .arg(folder)
+            .output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Mounted(folder)),
+            _ => {
+                eprintln!("skipped: no tmpfs can be mounted here");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        // The folder goes with the test's own; a mount that stays would keep it.
+        let _ = Command::new("umount").arg("-l").arg(self.0).output();
+    }
+}
+
+fn attention(stage: &Stage) -> Option<Value> {
+    let status = stage.verb(&["status"]).exits(0).json();
+    let lines = list(&status["attention"]).iter();
+    let mut lines = lines.filter(|line| line["subject"] == "landing" && line["level"] == "error");
+    lines.next().cloned()
+}
+
+#[track_caller]
+fn paused(stage: &Stage) -> String {
+    let begun = Instant::now();
+    loop {
+        if let Some(line) = attention(stage) {
+            return text(&line["message"]);
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "landing is never paused\n{}",
+            stage.log()
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_pauses_landing_alone_and_it_resumes_by_itself() {
+    let stage = Stage::set(Setup::default());
+    let exports = stage.path("exports");
+    let Some(_mounted) = Mounted::on(&exports) else {
+        return;
+    };
+    stage.schedule("daily", &[]);
+    stage.start();
+    let filler = exports.join("filler");
+    fs::write(&filler, vec![0; 16_000_000]).expect("a filler");
+    let run = stage.begin("daily", &DAY);
+    let message = paused(&stage);
+    assert!(
+        message.contains("no space left") && message.contains("jobs go on"),
+        "{message}"
+    );
+    // Jobs of other runs are still submitted, and end.
+    let other = stage.begin("daily", &["--from", "2026-11-02", "--to", "2026-11-02"]);
+    fs::remove_file(&filler).expect("room");
+    assert_eq!(stage.ended(&run)["run"]["state"], "landed");
+    assert_eq!(stage.ended(&other)["run"]["state"], "landed");
+    assert_eq!(
+        stage.state()["creates"],
+        json!(2),
+        "no job is paid for twice"
+    );
+    assert!(attention(&stage).is_none());
+    let events = stage.verb(&["events"]).exits(0).json();
+    for name in ["landing_paused", "landing_resumed"] {
+        let told = list(&events["events"]).iter();
+        assert_eq!(
+            told.filter(|event| event["event"] == name).count(),
+            1,
+            "{name}"
+        );
+    }
+    stage.stop();
+}
+
+#[test]
+fn a_landing_folder_that_is_gone_is_told_and_waited_for() {
+    let stage = Stage::running(Setup::default(), &[]);
+    stage.lands("daily", &DAY);
+    let (exports, away) = (stage.path("exports"), stage.path("away"));
+    fs::rename(&exports, &away).expect("renamed");
+    let run = stage.begin("daily", &["--from", "2026-11-02", "--to", "2026-11-02"]);
+    let message = paused(&stage);
+    assert!(message.contains("cannot open"), "{message}");
+    assert!(!exports.exists(), "it was made anew in place of the mount");
+    fs::rename(&away, &exports).expect("back");
+    assert_eq!(stage.ended(&run)["run"]["state"], "landed");
+    assert_eq!(stage.files("data").len(), 2);
+    stage.stop();
+}
