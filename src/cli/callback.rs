@@ -18,7 +18,7 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Act {
-    /// Have the daemon call itself by public_url; exit 0 if it heard it, 1 if not, 78 without public_url
+    /// POST to the daemon by public_url: exit 0 if it heard it, 1 if not, 78 without one
     #[command(before_help = "Examples:\n  aptiqd callback test")]
     Test,
 }

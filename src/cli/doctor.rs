@@ -34,19 +34,7 @@ async fn ask(client: &Client) -> Result<Doctor, Failure> {
 
 /// What can be seen from here; it ends as `failure` says.
 fn without_daemon(failure: Failure, context: &Context) -> Outcome {
-    let mut checks = Vec::new();
-    if let (Ok(file), Ok(lenient)) = (
-        config::locate(context.config.as_deref()),
-        Lenient::read(context.config.as_deref(), |name| std::env::var(name).ok()),
-    ) {
-        checks = examine_locally(&Local {
-            config: &file,
-            env: &super::environment(),
-            now: clock::now(),
-            state: lenient.path("state", "path", "state"),
-            landing: lenient.path("landing", "path", "exports"),
-        });
-    }
+    let mut checks = seen_from_here(context);
     checks.push(Examined {
         name: "daemon".to_owned(),
         status: Finding::Fail,
@@ -56,6 +44,37 @@ fn without_daemon(failure: Failure, context: &Context) -> Outcome {
     });
     say(&Doctor::new(checks), &context.console);
     Err(failure)
+}
+
+/// The local checks; without a configuration there is nothing else to look at.
+fn seen_from_here(context: &Context) -> Vec<Examined> {
+    let named = context.config.as_deref();
+    let lenient = Lenient::read(named, |name| std::env::var(name).ok());
+    let (file, lenient) = match (config::locate(named), lenient) {
+        (Ok(file), Ok(lenient)) => (file, lenient),
+        (Err(fault), _) => return vec![no_configuration(&fault.message, &fault.help)],
+        (_, Err(failure)) => {
+            let error = failure.error;
+            return vec![no_configuration(&error.message, &error.help)];
+        }
+    };
+    examine_locally(&Local {
+        config: &file,
+        env: &super::environment(),
+        now: clock::now(),
+        state: lenient.path("state", "path", "state"),
+        landing: lenient.path("landing", "path", "exports"),
+    })
+}
+
+fn no_configuration(message: &str, help: &str) -> Examined {
+    Examined {
+        name: "configuration".to_owned(),
+        status: Finding::Fail,
+        observed: message.to_owned(),
+        expected: "no fault".to_owned(),
+        help: help.to_owned(),
+    }
 }
 
 fn verdict(doctor: &Doctor) -> Outcome {

@@ -320,6 +320,7 @@ pub(super) fn blank(
         whole: false,
         cells: Cells::default(),
         missing: Vec::new(),
+        quarantine: None,
         batch: None,
         files: Vec::new(),
         parts: BTreeMap::new(),

@@ -70,6 +70,10 @@ fn a_doctor_of_a_configuration_that_is_not_there_exits_78() {
         &["doctor", "--config", "nowhere.toml", "--json"],
     );
     assert_eq!(code(&output), 78, "{}", stderr(&output));
+    assert_eq!(document(&output)["checks"][0]["name"], "configuration");
+    let nowhere = run(folder.path(), &["doctor", "--json"]);
+    assert_eq!(code(&nowhere), 69, "{}", stderr(&nowhere));
+    assert_eq!(document(&nowhere)["checks"][0]["status"], "fail");
 }
 
 #[test]

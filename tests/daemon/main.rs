@@ -29,7 +29,6 @@ mod lost_state;
 mod manners;
 mod operations;
 mod partitions;
-mod partitions;
 mod proxy;
 mod quality;
 mod room;

@@ -30,7 +30,7 @@ pub struct Args {
     /// Whose SQL
     #[arg(long, value_enum)]
     dialect: Dialect,
-    /// Where a copy of the landing folder's `data/` is, if not here: s3://…, gs://…, azure://…
+    /// Where a copy of `data/` is, if not here: s3://…, gs://…
     #[arg(long, value_name = "URL", value_parser = location)]
     location: Option<String>,
 }
