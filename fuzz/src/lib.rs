@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// A corpus's folder and what eats it.
-pub const ENTRIES: [(&str, fn(&[u8])); 7] = [
+/// What a target is fed to.
+pub type Entry = fn(&[u8]);
+
+pub const ENTRIES: [(&str, Entry); 7] = [
     ("callback", callback),
     ("api_json", api_json),
     ("schedule", schedule),

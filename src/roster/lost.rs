@@ -320,7 +320,6 @@ pub(super) fn blank(
         whole: false,
         cells: Cells::default(),
         missing: Vec::new(),
-        quarantine: None,
         batch: None,
         files: Vec::new(),
         parts: BTreeMap::new(),
