@@ -105,6 +105,7 @@ impl Durable {
             landing: landing.expect("a landing folder"),
             keys: Arc::new(CallbackKeys::parse(KEY).expect("a key")),
             public_url: None,
+            published: Arc::new(|_, _| Ok(Vec::new())),
         };
         let options = engine::Options {
             limits: aptiqd::roster::Limits {

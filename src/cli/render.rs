@@ -174,8 +174,8 @@ pub fn amount(count: u64) -> String {
 pub fn counted(count: u64, noun: &str) -> String {
     let nouns = match (count, noun.strip_suffix('y')) {
         (1, _) => noun.to_owned(),
-        (_, Some("da")) | (_, None) => format!("{noun}s"),
-        (_, Some(stem)) => format!("{stem}ies"),
+        (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o']) => format!("{stem}ies"),
+        _ => format!("{noun}s"),
     };
     format!("{} {nouns}", amount(count))
 }

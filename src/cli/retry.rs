@@ -13,7 +13,7 @@ use crate::admin::view::{Acted, RetryRequest};
 pub struct Args {
     /// The run's id, as `runs` lists it
     pub(super) run: String,
-    /// Land its quarantined files as they are, whatever checks they failed; nothing is exported
+    /// Land its quarantined files as they are, whatever checks they failed
     #[arg(long)]
     accept: bool,
     /// Stay until it has ended, and exit as it did

@@ -243,10 +243,10 @@ fn health(status: &Status, now: DateTime<Utc>) -> String {
         ),
     };
     let lead = callbacks.lead_seconds.map_or(String::new(), |lead| {
-        format!(", {lead:.0} s before the sweep")
+        format!(" {lead:.0} s before the sweep,")
     });
     let last = callbacks.last_heard_at.map_or(String::new(), |at| {
-        format!(", the last one {}", age(at, now))
+        format!("\n           {lead} the last one {}", age(at, now))
     });
     let credential = match (status.credential.refused, status.credential.expires_at) {
         (true, _) => "refused by ApartmentIQ".to_owned(),
@@ -254,7 +254,7 @@ fn health(status: &Status, now: DateTime<Utc>) -> String {
         (false, None) => status.credential.kind.clone(),
     };
     let free = status.landing.free_bytes.map_or("?".to_owned(), bytes);
-    let _ = writeln!(text, "callbacks   {heard}{lead}{last}");
+    let _ = writeln!(text, "callbacks   {heard}{last}");
     let _ = writeln!(text, "credential  {credential}");
     let _ = writeln!(text, "jobs        {} in flight", status.jobs_in_flight);
     let _ = writeln!(text, "landing     {} · {free} free", status.landing.path);

@@ -52,10 +52,12 @@ pub(super) struct Queues {
 }
 
 impl Queues {
-    /// Takes the run out of every line and puts it where it belongs now.
+    /// Takes the run out of every line and puts it where it belongs now. `ends_at`: when it would be ended, if nothing
+    /// holds that up.
     pub fn refresh(
         &mut self,
         run: &Run,
+        ends_at: Option<DateTime<Utc>>,
         checked_at: &BTreeMap<AttemptId, DateTime<Utc>>,
         now: DateTime<Utc>,
     ) {
@@ -64,7 +66,7 @@ impl Queues {
         let mut wake: Option<DateTime<Utc>> = None;
         let mut wake_at = |at: DateTime<Utc>| wake = Some(wake.map_or(at, |known| known.min(at)));
         if !run.state.is_terminal()
-            && let Some(deadline) = run.deadline_at()
+            && let Some(deadline) = ends_at
         {
             wake_at(deadline);
         }

@@ -156,7 +156,8 @@ impl Roster {
                 self.inherited.insert((id.clone(), part.number));
             }
         }
-        self.queues.refresh(&run, &self.inflight.checked_at, now);
+        self.queues
+            .refresh(&run, run.deadline_at(), &self.inflight.checked_at, now);
         self.runs.insert(id.clone(), run);
         for (part, attempt) in interrupted {
             let words = "the daemon stopped before the create was answered";

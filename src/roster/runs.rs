@@ -23,7 +23,12 @@ impl Roster {
 
     pub(super) fn line_up(&mut self, id: &RunId, now: DateTime<Utc>) {
         let Some(run) = self.runs.get(id) else { return };
-        self.queues.refresh(run, &self.inflight.checked_at, now);
+        // A publish under way is waited for by its report: an agenda that says "now" until then would spin.
+        let ends_at = run
+            .deadline_at()
+            .filter(|_| !self.inflight.publishes_run(id));
+        self.queues
+            .refresh(run, ends_at, &self.inflight.checked_at, now);
     }
 
     fn end_if_overdue(&mut self, id: &RunId, now: DateTime<Utc>, turn: &mut Turn) {

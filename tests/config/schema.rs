@@ -57,6 +57,7 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "columns-same",
     "contradiction-all-cancel",
     "contradiction-all-skip",
+    "key-column",
     "file-bad-id",
     "file-column-absent",
     "file-duplicate-id",

@@ -30,7 +30,6 @@ const SOMETIMES: [&str; 24] = [
     "run_published",
     "cancel_settled",
     "deadline_passed",
-    "fire_skipped",
     "run landed",
     "run incomplete",
     "run failed",
@@ -197,10 +196,22 @@ fn reach(world: &World, reached: &mut BTreeMap<String, u32>) {
     *reached.entry("crashes".into()).or_default() += world.crashes;
 }
 
+/// Names the seed whose world panicked.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("seed {}", self.0);
+        }
+    }
+}
+
 /// Every `step`th seed from `from`; the first that breaks a law, in words, and what was reached.
 fn run_seeds(seeds: impl Iterator<Item = u64>) -> Result<BTreeMap<String, u32>, String> {
     let mut reached = BTreeMap::new();
     for seed in seeds {
+        let _seed = Named(seed);
         let world = small(seed, Logging::Off);
         if let Some(what) = broken(&world) {
             return Err(format!("seed {seed}: {what}"));

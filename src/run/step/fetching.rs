@@ -9,9 +9,11 @@ use std::time::Duration;
 
 /// The first repetition comes soon: most breaks are gone at once.
 const FIRST_AGAIN: Duration = Duration::from_secs(1);
-/// So long the vendor keeps a result. Until then a break costs another download; it is bounded by the
-/// run's deadline, too.
+/// So long the vendor keeps a result.
 const RESULT_LIFE: TimeDelta = TimeDelta::days(7);
+/// Downloads of one result that broke before its part is given up. Another job would be paid for while the first one's
+/// result is still there; `retry` downloads it again.
+const BROKEN_MAX: u32 = 12;
 /// Fresh addresses that answered "gone", with all other breaks, before the result counts as lost.
 const GONE_TRIES: u32 = 10;
 
@@ -90,7 +92,9 @@ pub(super) fn broken(
                 FaultClass::Gone => broken >= GONE_TRIES,
                 _ => false,
             };
-            if !hopeless && now - had < RESULT_LIFE {
+            if class != FaultClass::Gone && broken >= BROKEN_MAX && !hopeless {
+                ending::abandon(part, AttemptState::Failed, Some(fault.clone()), now);
+            } else if !hopeless && now - had < RESULT_LIFE {
                 let rest = wish.unwrap_or_else(|| pause(broken));
                 part.state = PartState::Fetching {
                     broken,

@@ -3,6 +3,7 @@
 //! Total and fencing: a fact about another attempt, or about a run that has ended, changes nothing
 //! that matters (law 5); it is [`Ignored`] with the reason.
 
+mod beginning;
 mod bisect;
 mod clock;
 mod ending;
@@ -57,20 +58,20 @@ pub enum Ignored {
 /// Folds `event`, which happened by `now`, into `run`.
 pub fn step(run: &mut Run, event: &Event, now: DateTime<Utc>) -> Result<Touched, Ignored> {
     match event {
-        Event::Started => ending::started(run, now),
+        Event::Started => beginning::started(run, now),
         Event::Planned {
             properties,
             roster,
             parts,
-        } => ending::planned(run, properties, roster, parts, now),
-        Event::PropertiesUnknown { fault } => ending::properties_unknown(run, fault, now),
-        Event::Replanned { parts, because } => ending::replanned(run, parts, because, now),
+        } => beginning::planned(run, properties, roster, parts, now),
+        Event::PropertiesUnknown { fault } => beginning::properties_unknown(run, fault, now),
+        Event::Replanned { parts, because } => beginning::replanned(run, parts, because, now),
         Event::Widened {
             properties,
             roster,
             parts,
             because,
-        } => ending::widened(run, (properties, roster), parts, because, now),
+        } => beginning::widened(run, (properties, roster), parts, because, now),
         Event::SubmitStarted { part, attempt } => submit::started(run, *part, *attempt, now),
         Event::SubmitAccepted { part, attempt, job } => {
             submit::accepted(run, *part, *attempt, job, now)

@@ -257,10 +257,17 @@ fn broken(run: &mut Run, class: FaultClass, now: chrono::DateTime<chrono::Utc>) 
 fn a_break_costs_another_download_and_no_job_while_the_result_is_kept() {
     let mut run = planned();
     succeeded(&mut run, 1, 1);
-    for again in 0..50 {
+    for again in 1..12 {
         let now = start() + TimeDelta::minutes(again);
         assert_eq!(broken(&mut run, FaultClass::Transfer, now), "fetching");
     }
+    // A result that is only ever cut short ends its part, still without another job.
+    let now = start() + TimeDelta::hours(1);
+    assert_eq!(broken(&mut run, FaultClass::Transfer, now), "abandoned");
+    assert_eq!(run.parts[&1].attempts.len(), 1);
+
+    let mut run = planned();
+    succeeded(&mut run, 1, 1);
     let late = start() + TimeDelta::days(7);
     assert_eq!(broken(&mut run, FaultClass::Transfer, late), "resting");
 }
