@@ -60,6 +60,11 @@ fn free_port() -> u16 {
 
 /// The simulated service and a daemon with one schedule, ready.
 fn stage(sandbox_words: &[&str]) -> Stage {
+    stage_with(sandbox_words, None)
+}
+
+/// With another client secret than the simulated service's, from the first start on.
+fn stage_with(sandbox_words: &[&str], secret: Option<&str>) -> Stage {
     let folder = tempfile::tempdir().unwrap();
     let words = [
         &["sandbox", "--listen", "127.0.0.1:0", "--json"],
@@ -86,7 +91,8 @@ fn stage(sandbox_words: &[&str]) -> Stage {
         text("client_id"),
     );
     fs::write(folder.path().join("aptiqd.toml"), config).unwrap();
-    write_secret(&folder.path().join("secret"), text("client_secret"));
+    let secret = secret.unwrap_or(text("client_secret"));
+    write_secret(&folder.path().join("secret"), secret);
     fs::create_dir(folder.path().join("schedules")).unwrap();
     fs::write(folder.path().join("schedules/owned.toml"), SCHEDULE).unwrap();
     Stage {
@@ -258,8 +264,7 @@ fn a_run_that_fails_fails_the_waiting_verb() {
 
 #[test]
 fn a_refused_credential_ends_the_wait_with_77() {
-    let stage = stage(&[]);
-    write_secret(&stage.path().join("secret"), "wrong");
+    let stage = stage_with(&[], Some("wrong"));
     let output = stage.run(&["trigger", "owned", "--wait", "--json"]);
     assert_eq!(code(&output), 77, "{}{}", stdout(&output), stderr(&output));
     assert_eq!(error(&output)["code"], "credential_refused");
