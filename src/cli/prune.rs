@@ -3,7 +3,7 @@
 use super::Context;
 use super::console::Console;
 use super::exit::{Exit, Outcome};
-use super::render::{Rows, age, bytes, counted};
+use super::render::{Rows, age, bytes, counted, span};
 use crate::admin::view::{ActRequest, Pruned};
 use crate::clock;
 use std::fmt::Write;
@@ -58,7 +58,7 @@ fn render(pruned: &Pruned, console: &Console) -> String {
     for kept in pruned.kept.iter().take(LINES_MAX) {
         let _ = writeln!(text, "{} stays: {}", kept.path, kept.reason);
     }
-    let days = humantime::format_duration(std::time::Duration::from_secs(pruned.retention_seconds));
+    let days = span(std::time::Duration::from_secs(pruned.retention_seconds));
     let verb = match pruned.dry_run {
         true => "would remove",
         false => "removed",

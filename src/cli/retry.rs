@@ -1,6 +1,7 @@
 //! `retry`: the same run, new attempts for its failed parts.
 
 use super::exit::{Exit, Outcome};
+use super::render::counted;
 use super::{Context, encode, wait};
 use crate::admin::view::{Acted, RetryRequest};
 
@@ -50,9 +51,11 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         let verb = if dry_run { "would land" } else { "lands" };
         console.say(&format!("{verb} the quarantined files of {}\n", run.id));
     } else if dry_run {
-        console.say(&format!("would try {open} parts of {} again\n", run.id));
+        let parts = counted(open.into(), "part");
+        console.say(&format!("would try {parts} of {} again\n", run.id));
     } else {
-        console.say(&format!("{} tries {open} parts again\n", run.id));
+        let parts = counted(open.into(), "part");
+        console.say(&format!("{} tries {parts} again\n", run.id));
     }
     Ok(Exit::Done)
 }

@@ -51,10 +51,15 @@ impl Secrets<'_> {
                 format!("there is no file `{shown}`"),
                 match holds {
                     Holds::Word => {
-                        format!("put the secret there: (umask 077; cat > {})", quoted(path))
+                        format!(
+                            "put the secret there: (umask 077; {}cat > {})",
+                            folder_of(path),
+                            quoted(path)
+                        )
                     }
                     Holds::Keys => format!(
-                        "make it: (umask 077; openssl rand -hex 32 > {}), or leave the key out",
+                        "make it: (umask 077; {}openssl rand -hex 32 > {}), or leave the key out",
+                        folder_of(path),
                         quoted(path)
                     ),
                 },
@@ -131,6 +136,16 @@ fn bad_key_line(text: &str) -> Option<usize> {
         .position(|line| !line.trim().is_empty() && !key(line.trim()));
     bad.or(text.trim().is_empty().then_some(0))
         .map(|index| index + 1)
+}
+
+/// `mkdir -p FOLDER; `, if the folder is not there.
+fn folder_of(path: &Path) -> String {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            format!("mkdir -p {}; ", quoted(folder))
+        }
+        _ => String::new(),
+    }
 }
 
 /// A path as it can be pasted into a shell.

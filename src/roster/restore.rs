@@ -152,9 +152,10 @@ impl Grounds<'_> {
         };
         let all = (remains.present + remains.absent).max(1);
         let whole = remains.absent == 0 || remains.present as f64 / all as f64 >= enough;
-        let reason = match run.rows {
-            0 => "its manifests hold no rows".to_owned(),
-            _ => format!("{} property-days are in no file", remains.absent),
+        let reason = match remains.absent {
+            _ if run.rows == 0 => "its manifests hold no rows".to_owned(),
+            1 => "1 property-day is in no file".to_owned(),
+            absent => format!("{absent} property-days are in no file"),
         };
         (run.state, run.reason) = match run.rows > 0 && whole {
             true => (RunState::Landed, None),

@@ -116,7 +116,7 @@ fn parameters(operation: &Operation, schemas: &mut Schemas) -> Vec<Value> {
     if operation.method == "post" {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
-            "description": "Makes it safe to send the request again",
+            "description": "Makes it safe to send the request again, within a day and until the daemon restarts",
             "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
         }));
     }

@@ -68,7 +68,7 @@ fn partitions(subject: &Subject) -> Option<String> {
          SELECT file.path, file.rows, file.bytes, generation, run, landed_at,\n  \
          properties.requested, properties.present, properties.missing\n\
          FROM read_json(\n  {},\n  format = 'auto',\n  columns = {columns}\n)",
-        quoted(&format!("{}_files", subject.table)),
+        quoted(&subject.files),
         literal(&glob)
     ))
 }

@@ -58,6 +58,8 @@ struct Subject<'s> {
     schedule: &'s Schedule,
     /// Its name in SQL, unquoted.
     table: String,
+    /// The view of its manifests.
+    files: String,
     landed: Landed,
     /// Of the landing folder's `data/`: an absolute path or a URL, without a slash at its end.
     data: String,
@@ -67,8 +69,9 @@ struct Subject<'s> {
 
 pub fn perform(args: &Args, context: &Context) -> Outcome {
     let (root, schedules) = declared(context)?;
-    let schedules = chosen(schedules, args.schedule.as_deref())?;
+    // Before the choice: a schedule's table has one name, whichever schedules are asked for.
     let tables = table_names(&schedules);
+    let schedules = chosen(schedules, args.schedule.as_deref())?;
     let data = match &args.location {
         Some(url) => url.clone(),
         None => root.join("data").to_string_lossy().into_owned(),
@@ -78,6 +81,7 @@ pub fn perform(args: &Args, context: &Context) -> Outcome {
         let subject = Subject {
             schedule,
             table: tables[schedule.name.as_str()].clone(),
+            files: files_name(&tables[schedule.name.as_str()], &tables),
             landed: Landed::look(&root, schedule),
             data: data.clone(),
             local: args.location.is_none().then(|| root.clone()),
@@ -133,6 +137,15 @@ fn location(text: &str) -> Result<String, String> {
         }
         _ => Err("a URL such as gs://my-bucket/exports/data".to_owned()),
     }
+}
+
+/// `owned_daily_files`, unless a schedule is called so.
+fn files_name(table: &str, tables: &BTreeMap<String, String>) -> String {
+    let mut name = format!("{table}_files");
+    while tables.values().any(|taken| *taken == name) {
+        name.push('_');
+    }
+    name
 }
 
 /// `owned-daily` → `owned_daily`: a name that needs no quotes. Where two would become one, both stay as they are.

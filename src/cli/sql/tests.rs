@@ -8,6 +8,7 @@ fn subject<'s>(schedule: &'s Schedule, root: &Path) -> Subject<'s> {
     Subject {
         schedule,
         table: "owned_daily".to_owned(),
+        files: "owned_daily_files".to_owned(),
         landed: Landed::look(root, schedule),
         data: root.join("data").to_string_lossy().into_owned(),
         local: Some(root.to_owned()),
@@ -179,4 +180,12 @@ fn paths_cannot_leave_their_literals() {
     assert!(location("gs://b/x/").is_ok_and(|url| url == "gs://b/x"));
     assert!(location("/etc").is_err() && location("gs://a b").is_err());
     assert_eq!(literal("a'b"), "'a''b'");
+}
+
+#[test]
+fn a_view_of_manifests_never_takes_a_schedules_name() {
+    let tables = ["a", "a_files", "b"].map(|name| (name.to_owned(), name.to_owned()));
+    let tables = BTreeMap::from(tables);
+    assert_eq!(files_name("a", &tables), "a_files_");
+    assert_eq!(files_name("b", &tables), "b_files");
 }
