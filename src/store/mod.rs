@@ -4,6 +4,7 @@
 //! every commit as it was made and is the truth; `state/` has what follows from them and is read. Whatever is wrong
 //! with the state is answered by filling it anew from the newest snapshot and the journal after it.
 
+mod changes;
 mod disk;
 mod journal;
 mod limit;

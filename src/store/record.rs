@@ -1,150 +1,29 @@
 //! The typed forms of what is stored. Frozen: a golden test fails when one of them changes.
 
-use super::{Change, Commit, Entry, Error, Key, Store, Tree};
+pub use super::changes::commit_of;
+use super::{Error, Key, Store, Tree};
 use crate::coverage::{Ledger, Line};
-use crate::roster::{Doubt, Exclusion, Loaded, Mark, Saved, Turn};
+use crate::roster::{Doubt, Exclusion, Loaded, Mark};
 use crate::run::{Part, PublishedFile, Run, RunId, RunState};
 use crate::schedule::{Name, Window};
-use chrono::{DateTime, Utc};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Property ids in one record; eight digits and a comma each keep it well under the limit.
-const IDS_A_CHUNK: usize = 2_000;
-/// Published files in one record, some 250 bytes each.
-const FILES_A_CHUNK: usize = 100;
 /// What the keys of operators' exclusions begin with.
-const EXCLUDED: &str = "excluded";
+pub(super) const EXCLUDED: &str = "excluded";
 /// What the keys of departures from the vendor's contract begin with.
 const DRIFT: &str = "drift.";
 /// Records read at once.
 const PAGE: usize = 1_000;
 
-/// Everything a turn wants remembered, as one commit.
-pub fn commit_of(turn: &Turn, at: DateTime<Utc>) -> Commit {
-    Commit {
-        at,
-        events: turn
-            .entries
-            .iter()
-            .map(|entry| Entry {
-                schedule: entry.schedule.clone(),
-                run: entry.run.clone(),
-                body: entry.body.clone(),
-            })
-            .collect(),
-        changes: turn.saved.iter().flat_map(changes_of).collect(),
-    }
-}
-
-fn changes_of(saved: &Saved) -> Vec<Change> {
-    match saved {
-        Saved::Run { run, new } => {
-            let mut changes = vec![put(Tree::Run, run.id.as_str().into(), run)];
-            if *new {
-                changes.push(put(Tree::Recent, recent_key(run), &()));
-            }
-            changes
-        }
-        Saved::Part { run, part } => vec![put(Tree::Part, part_key(run, part.number), part)],
-        Saved::Files { run, files } => files
-            .chunks(FILES_A_CHUNK)
-            .zip(0_u32..)
-            .map(|(chunk, number)| put(Tree::File, numbered(run.as_str(), number), &chunk))
-            .collect(),
-        Saved::Opened(run) => vec![put(Tree::Open, run.as_str().into(), &())],
-        Saved::Closed(run) => {
-            vec![Change::Delete {
-                key: Key {
-                    tree: Tree::Open,
-                    key: run.as_str().into(),
-                },
-            }]
-        }
-        Saved::Mark(name, mark) => vec![put(Tree::Schedule, name.as_str().into(), mark)],
-        Saved::Coverage {
-            schedule,
-            property,
-            line,
-        } => vec![put(
-            Tree::Coverage,
-            by_property(schedule.as_str(), *property),
-            line,
-        )],
-        Saved::Exclusion(property, decision) => {
-            let key = by_property(EXCLUDED, *property);
-            vec![match decision {
-                Some(exclusion) => put(Tree::Setting, key, exclusion),
-                None => Change::Delete {
-                    key: Key {
-                        tree: Tree::Setting,
-                        key,
-                    },
-                },
-            }]
-        }
-        Saved::Setting { key, value } => {
-            let key = key.as_bytes().to_vec();
-            vec![match value {
-                Some(value) => put(Tree::Setting, key, value),
-                None => Change::Delete {
-                    key: Key {
-                        tree: Tree::Setting,
-                        key,
-                    },
-                },
-            }]
-        }
-        Saved::Roster { hash, ids } => ids
-            .chunks(IDS_A_CHUNK)
-            .zip(0_u32..)
-            .map(|(chunk, number)| put(Tree::Roster, numbered(hash, number), &chunk))
-            .collect(),
-    }
-}
-
-fn put(tree: Tree, key: Vec<u8>, value: &impl Serialize) -> Change {
-    // Every stored form is made of strings, numbers and maps with string keys.
-    let value = serde_json::to_vec(value).unwrap_or_default();
-    Change::Put {
-        key: Key { tree, key },
-        value,
-    }
-}
-
-fn numbered(prefix: &str, number: u32) -> Vec<u8> {
-    let mut key = prefix.as_bytes().to_vec();
-    key.push(0);
-    key.extend(number.to_be_bytes());
-    key
-}
-
-/// Properties sort as numbers do: big-endian, with the sign flipped.
-fn by_property(prefix: &str, property: i64) -> Vec<u8> {
-    let mut key = prefix.as_bytes().to_vec();
-    key.push(0);
-    key.extend((property ^ i64::MIN).to_be_bytes());
-    key
-}
-
-/// What a key of [`by_property`] was made of.
+/// What the key of a record by property was made of.
 fn property_of(tree: Tree, key: &[u8]) -> Result<(&[u8], i64), Error> {
     let parsed = key
         .split_last_chunk::<8>()
         .and_then(|(prefix, number)| Some((prefix.strip_suffix(&[0])?, number)));
     let (prefix, number) = parsed.ok_or_else(|| bad(tree, &"its key holds no property"))?;
     Ok((prefix, i64::from_be_bytes(*number) ^ i64::MIN))
-}
-
-fn part_key(run: &RunId, number: u32) -> Vec<u8> {
-    numbered(run.as_str(), number)
-}
-
-fn recent_key(run: &Run) -> Vec<u8> {
-    let millis = u64::try_from(run.created_at.timestamp_millis()).unwrap_or(0);
-    recent_key_of(millis, &run.id)
 }
 
 /// Where a run stands in the listing of runs by age.

@@ -3,6 +3,7 @@
 mod live;
 mod routes;
 mod trail;
+mod verdict;
 
 pub use routes::with_routes;
 #[cfg(test)]

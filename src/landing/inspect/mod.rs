@@ -8,10 +8,12 @@ mod keys;
 mod looks;
 mod pages;
 mod parquet;
+mod records;
 mod tally;
 mod types;
+mod unique;
 
-pub(super) use self::csv::{Field, Header, RecordReader};
+pub(super) use self::csv::{Field, Header};
 pub(super) use self::parquet::{
     corrupt, guarded, is_blank, open as open_parquet, root_type, route_columns,
     rows as parquet_rows,
@@ -20,6 +22,7 @@ pub(super) use datum::{Datum, day_number, day_of_number};
 pub(super) use facts::{Facts, Foreign, Kept, Watched};
 pub(super) use jsonl::{LINE_MAX, Slotted};
 pub(super) use keys::{NO_DAY, Reader as KeyReader, Sorted, merge as merge_keys};
+pub(super) use records::RecordReader;
 pub(super) use tally::Slots;
 
 use crate::run::{Fault, FaultClass};

@@ -2,14 +2,13 @@
 
 use super::Terms;
 use super::datum::{Datum, day_number, day_of_number, parse_day};
-use super::facts::{DayFacts, Facts, Foreign, Unique, Watched};
-use super::keys::{Collector, NO_DAY, Sorted};
+use super::facts::{DayFacts, Facts, Foreign, Watched};
+use super::keys::Sorted;
+use super::unique::Keys;
 use crate::landing::cells::Cells;
 use crate::landing::manifest::Column;
-use crate::landing::partition::ordinal;
 use crate::run::Fault;
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 /// The columns that inspection looks into; the first is the property's, the second the day's.
@@ -44,7 +43,7 @@ impl Slots {
         self.0.len()
     }
 
-    fn slot(&self, name: &str) -> usize {
+    pub(super) fn slot(&self, name: &str) -> usize {
         // Checked columns have slots of their own, after the two that may share their name.
         self.0[2..]
             .iter()
@@ -59,16 +58,6 @@ struct Watch {
     range: Option<(f64, f64)>,
     /// A day each, and one more for rows of no day of the window.
     seen: Vec<Watched>,
-}
-
-struct Keys {
-    slots: Vec<usize>,
-    known: Collector,
-    seen: Unique,
-    /// By day, as in a watch.
-    duplicates: Vec<u64>,
-    /// The partition of each day: keys are unique within one file.
-    partitions: Vec<i32>,
 }
 
 pub(super) struct Tally {
@@ -346,59 +335,5 @@ impl Watch {
         if number < low || number > high {
             seen.outside += 1;
         }
-    }
-}
-
-impl Keys {
-    fn new(terms: &Terms, slots: &Slots, scratch: &Path) -> Keys {
-        let unique = terms.checks.unique.iter();
-        let days = terms.window.days();
-        let partitions = days.map(|day| ordinal(terms.partition, day));
-        let duplicates = vec![0; terms.window.len() as usize + 1];
-        Keys {
-            slots: unique.map(|name| slots.slot(name)).collect(),
-            known: Collector::new(scratch),
-            seen: Unique::default(),
-            duplicates,
-            partitions: partitions.collect(),
-        }
-    }
-
-    fn note<'d>(&mut self, at: &impl Fn(usize) -> Datum<'d>, bucket: usize, present: &mut [bool]) {
-        let mut hasher = DefaultHasher::new();
-        self.partitions.get(bucket).hash(&mut hasher);
-        for &slot in &self.slots {
-            let datum = at(slot);
-            present[slot] |= datum != Datum::Absent;
-            datum.hash(&mut hasher);
-        }
-        let day = match self.partitions.get(bucket) {
-            Some(_) => u16::try_from(bucket).unwrap_or(NO_DAY),
-            None => NO_DAY,
-        };
-        if !self.known.insert(hasher.finish(), day) {
-            self.seen.duplicates += 1;
-            self.duplicates[bucket] += 1;
-            if self.seen.first.len() < 5 {
-                let key: Vec<String> = self.slots.iter().map(|slot| at(*slot).shown()).collect();
-                self.seen.first.push(key.join(", "));
-            }
-        }
-    }
-
-    fn finish(
-        mut self,
-        slots: &Slots,
-        present: &[bool],
-    ) -> Result<(Unique, Vec<u64>, Sorted), Fault> {
-        let absent = self.slots.iter().filter(|slot| !present[**slot]);
-        self.seen.absent = absent.map(|slot| slots.names()[*slot].clone()).collect();
-        let (seen, duplicates) = (&mut self.seen, &mut self.duplicates);
-        let last = duplicates.len() - 1;
-        let sorted = self.known.sort(|day| {
-            seen.duplicates += 1;
-            duplicates[usize::from(day).min(last)] += 1;
-        })?;
-        Ok((self.seen, self.duplicates, sorted))
     }
 }

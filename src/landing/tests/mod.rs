@@ -1,9 +1,12 @@
 mod age;
+mod columnless;
 mod crash;
 mod damage;
 mod download;
 mod formats;
+mod history;
 mod lies;
+mod listed;
 mod order;
 mod partitions;
 mod prune;

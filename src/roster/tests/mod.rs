@@ -2,6 +2,7 @@
 
 mod backfill;
 mod callbacks;
+mod catch_up;
 mod cells;
 mod clocks;
 mod kept;

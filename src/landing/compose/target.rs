@@ -1,37 +1,21 @@
-//! Which rows make up each partition: the newest delivered ones of every cell, nobody else's lost.
+//! One partition of a run: whose rows it keeps, whose it takes, and how its file comes to be.
 
-use super::cells::Cells;
-use super::inspect::{Datum, Facts, Slots, content, day_number, day_of_number};
-use super::manifest::{Column, Manifest};
-use super::merge::{self, Merged, Route, Source, Take};
-use super::partition::{Slice, intersection, slices};
-use super::schema::{self, Comparison};
-use super::{Delivered, PublishOrder, layout, recover};
-use crate::run::{CellSpan, Fault, FaultClass, PartNumber};
+use super::routing::{Share, route, separable};
+use super::{Found, NOT_APART, staged};
+use crate::landing::cells::Cells;
+use crate::landing::inspect::content;
+use crate::landing::manifest::Manifest;
+use crate::landing::merge::{self, Merged, Source, Take};
+use crate::landing::partition::{Slice, intersection};
+use crate::landing::schema::Comparison;
+use crate::landing::{PublishOrder, recover};
+use crate::run::{CellSpan, Fault, PartNumber};
 use crate::schedule::Partition;
-use chrono::NaiveDate;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// How the fault begins that asks for parts of one day each.
-pub const NO_DATE_COLUMN: &str = "no date column";
-
-/// How the fault begins that asks for all properties of a partition.
-pub const NOT_APART: &str = "rows cannot be told apart";
-
-/// Whether the run must be planned anew in parts of one day, because its files name no day.
-pub fn needs_one_day_parts(fault: &Fault) -> bool {
-    fault.class == FaultClass::Content && fault.message.starts_with(NO_DATE_COLUMN)
-}
-
-/// A delivered part with what inspection found in it.
-pub(super) struct Found<'a> {
-    pub part: &'a Delivered,
-    pub facts: Facts,
-}
-
 /// A partition as it is and as it will be.
-pub(super) struct Target {
+pub(in crate::landing) struct Target {
     pub slice: Slice,
     pub previous: Option<Manifest>,
     /// Cells whose newest rows this run delivered.
@@ -51,7 +35,7 @@ pub(super) struct Target {
 
 /// How a partition's file comes to be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(in crate::landing) enum Action {
     /// The run has no row for it.
     Nothing,
     /// An earlier publish of this run put the very same parts in place.
@@ -62,90 +46,8 @@ pub(super) enum Action {
     Merge(usize),
 }
 
-/// All partitions of a run, and the one merge that makes those which need it.
-pub(super) struct Composition {
-    pub targets: Vec<Target>,
-    pub sources: Vec<Source>,
-    pub outputs: Vec<PathBuf>,
-    /// Keys of partitions whose file could not be trusted and is made anew from raw/.
-    pub rebuilt: Vec<String>,
-    /// Cells whose rows were in a file and are no more, nor in raw/.
-    pub lost: Vec<CellSpan>,
-    /// Cells whose rows gave way because no column tells them from the run's.
-    pub dropped: Vec<CellSpan>,
-}
-
-pub(super) fn compose(
-    root: &Path,
-    order: &PublishOrder,
-    found: &[Found],
-    schema: &Comparison,
-) -> Result<Composition, Fault> {
-    let mut targets = Vec::new();
-    let mut lost = Vec::new();
-    for slice in slices(order.partition, order.window) {
-        let mut previous = Manifest::load(root, &order.schedule, &slice.key)?;
-        let mut gone = Vec::new();
-        if previous.is_none()
-            && let Some((known, unknown)) = recover::reconstructed(root, order, &slice)?
-        {
-            previous = Some(known);
-            gone = unknown;
-        }
-        let target = Target::of(order, slice, previous, found);
-        let mut cells = Cells::none(target.fresh.properties(), target.slice.window);
-        gone.into_iter().for_each(|span| cells.set_span(span));
-        cells.clear(&target.fresh);
-        lost.extend(cells.spans());
-        targets.push(target);
-    }
-    let mut sources = Vec::new();
-    let mut outputs = Vec::new();
-    for target in &mut targets {
-        target.decide(root, order, found, schema, &mut sources, &mut outputs)?;
-    }
-    add_parts(root, order, found, &targets, &mut sources)?;
-    let rebuilt = targets.iter().filter(|target| target.rebuilt);
-    let dropped = targets.iter().flat_map(|target| target.dropped.clone());
-    Ok(Composition {
-        rebuilt: rebuilt.map(|target| target.slice.key.clone()).collect(),
-        dropped: dropped.collect(),
-        targets,
-        sources,
-        outputs,
-        lost,
-    })
-}
-
-impl Composition {
-    /// Those of every merged file: what was in the files before, and what is `delivered`.
-    pub fn columns(&self, delivered: &[Column]) -> Vec<Column> {
-        let merged = |target: &&Target| target.output().is_some() && !target.kept.is_empty();
-        let mut columns = Vec::new();
-        for previous in self
-            .targets
-            .iter()
-            .filter(merged)
-            .flat_map(|target| &target.previous)
-        {
-            schema::join_columns(&mut columns, &previous.columns);
-        }
-        schema::join_columns(&mut columns, delivered);
-        columns
-    }
-}
-
-/// Where an output is staged until it is published.
-pub(super) fn staged(root: &Path, order: &PublishOrder, key: &str) -> PathBuf {
-    let name = format!("{}.{}", order.schedule, order.format.as_str());
-    layout::staging(root, &order.run)
-        .join("out")
-        .join(key)
-        .join(name)
-}
-
 impl Target {
-    fn of(
+    pub(super) fn of(
         order: &PublishOrder,
         slice: Slice,
         previous: Option<Manifest>,
@@ -190,7 +92,7 @@ impl Target {
         }
     }
 
-    fn decide(
+    pub(super) fn decide(
         &mut self,
         root: &Path,
         order: &PublishOrder,
@@ -243,7 +145,7 @@ impl Target {
     }
 
     /// Whether a part has, or may have, rows for this partition.
-    fn may_hold(&self, part: &Found) -> bool {
+    pub(super) fn may_hold(&self, part: &Found) -> bool {
         let outrun = self.outrun.get(&part.part.number);
         part.facts.rows > 0
             && part.part.window.overlaps(self.slice.window)
@@ -302,7 +204,7 @@ impl Target {
     }
 
     /// Whether all rows of the part belong here.
-    fn whole(&self, order: &PublishOrder, part: &Found) -> bool {
+    pub(super) fn whole(&self, order: &PublishOrder, part: &Found) -> bool {
         let window = part.part.window;
         let inside = intersection(window, self.slice.window) == Some(window);
         !self.outrun.contains_key(&part.part.number)
@@ -311,7 +213,7 @@ impl Target {
     }
 
     /// The cells for which a part's rows are the newest, if not for all that it delivered.
-    fn share(&self, part: &Found) -> Result<Option<Share>, Fault> {
+    pub(super) fn share(&self, part: &Found) -> Result<Option<Share>, Fault> {
         let Some(wins) = self.outrun.get(&part.part.number) else {
             return Ok(None);
         };
@@ -402,142 +304,10 @@ impl Target {
         }])
     }
 
-    fn output(&self) -> Option<usize> {
+    pub(super) fn output(&self) -> Option<usize> {
         match self.action {
             Action::Merge(output) => Some(output),
             _ => None,
         }
     }
-}
-
-/// Rows of the cells in `only`, told by the columns there are, into one output. `day`: that of all
-/// rows, whatever they say.
-pub(super) fn route(
-    only: Cells,
-    (by_property, by_date): (bool, bool),
-    day: Option<NaiveDate>,
-    output: usize,
-) -> Route {
-    Box::new(move |property, date| {
-        let property = by_property.then(|| property.as_property()).flatten();
-        let day = match day {
-            Some(day) => Some(day),
-            None if by_date => date.as_day().and_then(day_of_number),
-            None => None,
-        };
-        let stays = match (by_property, by_date) {
-            (true, true) => only.is_set(property?, day?),
-            (true, false) => only.has_property(only.property_index(property?)?),
-            _ => only.has_day(only.day_index(day?)?),
-        };
-        stays.then_some(output)
-    })
-}
-
-/// Whether rows of one side can be told from the other's: with only one of the two columns, a whole
-/// property or a whole day must be on one side.
-pub(super) fn separable(one: &Cells, other: &Cells, by_property: bool, by_date: bool) -> bool {
-    let mut properties = 0..one.properties().len();
-    let mut days = 0..one.window().len() as usize;
-    match (by_property, by_date) {
-        (true, true) => true,
-        (true, false) => properties.all(|at| !(one.has_property(at) && other.has_property(at))),
-        (false, true) => days.all(|day| !(one.has_day(day) && other.has_day(day))),
-        (false, false) => false,
-    }
-}
-
-/// The rows of a part that are the newest of their cells.
-struct Share {
-    cells: Cells,
-    by_property: bool,
-}
-
-impl Share {
-    /// Whether a row of such a property and day is among them.
-    fn has(&self, property: &Datum, day: NaiveDate) -> bool {
-        if self.by_property {
-            return property
-                .as_property()
-                .is_some_and(|id| self.cells.is_set(id, day));
-        }
-        self.cells
-            .day_index(day)
-            .is_some_and(|day| self.cells.has_day(day))
-    }
-}
-
-/// Each part that is not linked becomes a source of the merge, after the rows that stay.
-fn add_parts(
-    root: &Path,
-    order: &PublishOrder,
-    found: &[Found],
-    targets: &[Target],
-    sources: &mut Vec<Source>,
-) -> Result<(), Fault> {
-    for part in found.iter().filter(|part| part.facts.rows > 0) {
-        let mine: Vec<&Target> = targets
-            .iter()
-            .filter(|target| target.may_hold(part))
-            .collect();
-        if mine.iter().all(|target| target.output().is_none()) {
-            continue;
-        }
-        let take = match mine[..] {
-            [target] if target.whole(order, part) => match target.output() {
-                Some(output) => Take::Whole(output),
-                None => continue,
-            },
-            _ if part.facts.has_date || part.part.window.len() == 1 => {
-                Take::Routed(by_day(&mine, part)?)
-            }
-            _ => {
-                return Err(content(format!(
-                    "{NO_DATE_COLUMN} `{}`: part {} holds {} days and cannot be split",
-                    order.columns.date,
-                    part.part.number,
-                    part.part.window.len()
-                )));
-            }
-        };
-        sources.push(Source {
-            path: root.join(&part.part.artifact.path),
-            rows: part.facts.rows,
-            take,
-        });
-    }
-    Ok(())
-}
-
-/// Rows by their day; a day that nobody asked for lands nowhere, nor does a row that was outrun.
-fn by_day(targets: &[&Target], part: &Found) -> Result<Route, Fault> {
-    let window = part.part.window;
-    let dated = part.facts.has_date;
-    let mut shares = Vec::with_capacity(targets.len());
-    for target in targets {
-        shares.push((target.output(), target.share(part)?));
-    }
-    let place_of = |day| {
-        let place = targets
-            .iter()
-            .position(|target| target.slice.window.contains(day));
-        place.map(|place| (day, place))
-    };
-    let places: Vec<Option<(NaiveDate, usize)>> = window.days().map(place_of).collect();
-    let first = i64::from(day_number(window.from));
-    Ok(Box::new(move |property, date| {
-        let index = match dated {
-            true => usize::try_from(i64::from(date.as_day()?) - first).ok()?,
-            false => 0,
-        };
-        let (day, place) = places.get(index).copied().flatten()?;
-        let (output, share) = shares.get(place)?;
-        let wanted = share.as_ref().is_none_or(|share| share.has(property, day));
-        output.filter(|_| wanted)
-    }))
-}
-
-/// The two columns that rows are routed by.
-pub(super) fn slots(order: &PublishOrder) -> Slots {
-    Slots::of(&order.columns.property, &order.columns.date)
 }
