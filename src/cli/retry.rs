@@ -51,10 +51,10 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         let verb = if dry_run { "would land" } else { "lands" };
         console.say(&format!("{verb} the quarantined files of {}\n", run.id));
     } else if dry_run {
-        let parts = counted(open.into(), "part");
+        let parts = counted(open, "part");
         console.say(&format!("would try {parts} of {} again\n", run.id));
     } else {
-        let parts = counted(open.into(), "part");
+        let parts = counted(open, "part");
         console.say(&format!("{} tries {parts} again\n", run.id));
     }
     Ok(Exit::Done)
