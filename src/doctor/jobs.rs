@@ -7,6 +7,9 @@ use crate::run::{AttemptId, JobSeen, JobStatus, PartState, Run, RunId, RunState}
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
+/// What is still unknown when it was held against the schedules, nobody wants as things are.
+const NOBODY_WANTS: &str = "the daemon takes up or cancels within 5 minutes what it can; a result of a removed \
+    schedule comes in when the schedule is put back, `aptiqd reload`";
 /// How long a result can be had, at most.
 const KEPT: TimeDelta = TimeDelta::days(7);
 /// With less left, somebody must act now.
@@ -134,8 +137,13 @@ fn orphans(upstream: &Upstream) -> Examined {
         [] => examined("orphan_jobs", Finding::Pass, others, expected, ""),
         orphans => {
             let observed = format!("unknown here: {}; {others}", named(orphans));
-            let help = "stop the daemon, `aptiqd store rebuild`, start it: it adopts them";
-            examined("orphan_jobs", Finding::Warn, observed, expected, help)
+            examined(
+                "orphan_jobs",
+                Finding::Warn,
+                observed,
+                expected,
+                NOBODY_WANTS,
+            )
         }
     }
 }
@@ -169,7 +177,7 @@ fn unfetched(upstream: &Upstream, now: DateTime<Utc>) -> Examined {
     );
     let help = match run {
         Some(run) => format!("aptiqd retry {run}"),
-        None => "stop the daemon, `aptiqd store rebuild`, start it".to_owned(),
+        None => NOBODY_WANTS.to_owned(),
     };
     examined("unfetched_jobs", status, observed, expected, help)
 }
@@ -241,7 +249,7 @@ mod tests {
         assert_eq!((upstream.seen, upstream.foreign), (3, 1));
         let [orphans, unfetched] = judge(&upstream, now());
         assert_eq!(orphans.status, Finding::Warn);
-        assert!(orphans.help.contains("store rebuild"));
+        assert!(orphans.help.contains("aptiqd reload"));
         assert_eq!(unfetched.status, Finding::Pass);
     }
 

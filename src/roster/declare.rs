@@ -24,6 +24,7 @@ impl Roster {
         if mode == Mode::Dry {
             return declared;
         }
+        self.reconciliation.judge_anew();
         for name in &declared.removed {
             self.schedules.remove(name);
             if let Some(mark) = self.marks.get_mut(name) {

@@ -68,6 +68,11 @@ impl Reconciliation {
         self.hold_until.is_some_and(|until| now < until)
     }
 
+    /// Other schedules may want what the earlier ones did not.
+    pub fn judge_anew(&mut self) {
+        self.judged.clear();
+    }
+
     /// Why something is held, if it is.
     pub fn held_for(&self, now: DateTime<Utc>) -> Option<Cause> {
         let doubt = self.doubt.as_ref().filter(|_| self.holds(now));

@@ -47,6 +47,10 @@ impl Judge {
         path.starts_with(self.root.join("data"))
     }
 
+    fn is_manifest(&self, path: &Path) -> bool {
+        is_manifest(&self.root, path)
+    }
+
     /// The written file that a rename to `to` most likely moves: of the same folder and name, else the last one.
     fn source(&self, to: &Path) -> Option<PathBuf> {
         let tail = |path: &Path| {
@@ -117,10 +121,7 @@ impl Judge {
             ));
         }
         self.written.retain(|other| *other != from);
-        let manifest = to.extension().is_some_and(|kind| kind == "json")
-            && to
-                .file_stem()
-                .is_some_and(|stem| stem.to_string_lossy().contains('='));
+        let manifest = self.is_manifest(to);
         let key = to
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned());
@@ -133,6 +134,14 @@ impl Judge {
         self.unkept.insert(to.to_owned());
         Ok(())
     }
+}
+
+/// Notes of the same name, for the publish itself, lie in the staging folder.
+fn is_manifest(root: &Path, path: &Path) -> bool {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy());
+    path.starts_with(root.join("meta"))
+        && path.extension().is_some_and(|kind| kind == "json")
+        && stem.is_some_and(|stem| stem.contains('='))
 }
 
 fn key_of(data: &Path) -> Option<String> {
@@ -194,10 +203,7 @@ fn disorders(root: &Path, steps: &[Taken]) -> BTreeMap<&'static str, Vec<Vec<Tak
                     add("a file is renamed before it is synced", early);
                 }
             }
-            Step::Rename
-                if path.extension().is_some_and(|kind| kind == "json")
-                    && path.to_string_lossy().contains('=') =>
-            {
+            Step::Rename if is_manifest(root, path) => {
                 let first = steps
                     .iter()
                     .position(|(step, path)| *step == Step::Rename && path.starts_with(&data));

@@ -2,6 +2,7 @@
 //! commits are judged, then every small disorder of them.
 
 use super::*;
+use crate::store::journal::segment;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Mutex;
@@ -9,6 +10,8 @@ use std::sync::Mutex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Create,
+    /// What every segment begins with; no commit yet.
+    Head,
     Append,
     Sync,
     SyncFolder,
@@ -32,7 +35,10 @@ impl Medium for Recorder {
     }
 
     fn append(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        self.note(Step::Append);
+        self.note(match bytes == segment::header() {
+            true => Step::Head,
+            false => Step::Append,
+        });
         Os.append(file, bytes)
     }
 
@@ -53,6 +59,7 @@ fn judge(steps: &[Step]) -> Result<(), &'static str> {
     for step in steps {
         match step {
             Step::Create => nameless = true,
+            Step::Head => dirty = true,
             Step::Append => (dirty, pending) = (true, true),
             Step::SyncFailed => failed = true,
             Step::Sync if failed => return Err("a failed sync was tried again"),
