@@ -85,6 +85,7 @@ fn engine(folder: &Path, at: SocketAddr) -> Engine<Disk> {
         landing: landing.expect("a landing folder"),
         keys: Arc::new(CallbackKeys::parse(KEY).expect("a key")),
         public_url: Some("http://127.0.0.1:9".into()),
+        published: Arc::new(|_, _| Ok(Vec::new())),
     };
     let schedules = folder.join("schedules");
     std::fs::create_dir(&schedules).expect("a folder");

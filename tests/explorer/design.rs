@@ -290,7 +290,9 @@ impl Design {
                 let attempts = run.parts.get_mut(part).map(|part| &mut part.attempts);
                 let own =
                     attempts.and_then(|all| all.iter_mut().find(|own| own.number == *attempt));
-                own.map(|own| own.job_id = Some(job_id.clone()));
+                if let Some(own) = own {
+                    own.job_id = Some(job_id.clone());
+                }
                 Some(Ok(Touched::default()))
             }
             (
@@ -357,11 +359,9 @@ impl Design {
                 }
             }
             (Design::PublishEarly, Event::ArtifactFetched { .. })
-                if run.parts.values().any(fetched) =>
+                if run.parts.values().any(fetched) && run.state == RunState::Running =>
             {
-                if run.state == RunState::Running {
-                    run.state = RunState::Publishing;
-                }
+                run.state = RunState::Publishing;
             }
             (Design::LandWithoutPublish, _) if run.state == RunState::Publishing => {
                 run.state = RunState::Landed
