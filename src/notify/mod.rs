@@ -6,7 +6,7 @@
 //! health (of the daemon)  ─┘   pure                       durable       tries, waits, gives up
 //! ```
 //!
-//! [`look`](decide::look) compares what is so with what was told: nothing is said twice, and a restart
+//! `look` compares what is so with what was told: nothing is said twice, and a restart
 //! finds both in the store. A notice is committed before it is sent and forgotten once it has arrived,
 //! so one that a crash held up goes out later under the same id. Nothing here can hold up a run: the
 //! engine is read from and asked for one small commit, and every receiver has a queue and a task of

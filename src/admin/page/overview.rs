@@ -18,7 +18,7 @@ pub struct Overview {
     pub status: view::Status,
     /// By name.
     pub schedules: Vec<ScheduleCells>,
-    /// Of the last [`DAYS_BACK`] days, newest first.
+    /// Of the last `DAYS_BACK` days, newest first.
     pub runs: Vec<PastRun>,
     /// There were more than are shown.
     pub more_runs: bool,
