@@ -1,6 +1,7 @@
 //! The accept loop: hyper's HTTP/1 with a deadline on everything a sender can be slow at.
 
 use super::routes::{HangUp, Room, router};
+use super::uniform::Uniform;
 use super::{Acknowledge, Counters, Outcome};
 use crate::apartmentiq::CallbackKeys;
 use axum::Router;
@@ -27,7 +28,7 @@ use tower::ServiceExt;
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How often at most such failures are logged.
 const ACCEPT_WORDS: Duration = Duration::from_secs(60);
-/// Beyond it hyper answers 431 by itself, which tells this listener from others.
+/// Beyond it hyper answers 431, which leaves as the one 404.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 const LINGER_BYTES_MAX: usize = 256 * 1024;
 
@@ -153,7 +154,7 @@ impl Server {
             .max_buf_size(HEAD_BYTES_MAX)
             .auto_date_header(false)
             .half_close(true)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Uniform::new(stream)), service);
         let mut done = poll_fn(|cx| connection.poll_without_shutdown(cx));
         let ended = tokio::select! {
             ended = &mut done => Some(ended),
@@ -172,12 +173,23 @@ impl Server {
             }
         };
         match ended {
-            Ok(()) => linger(connection.into_parts().io.into_inner(), self.limits.linger).await,
+            Ok(()) => self.linger(connection.into_parts().io.into_inner()).await,
             Err(error) if error.is_timeout() => self.counters.add(Outcome::Timeout),
             // Ours, and counted when it was decided.
             Err(error) if error.is_user() => {}
-            Err(_) => self.counters.add(Outcome::Broken),
+            Err(_) => {
+                let stream = connection.into_parts().io.into_inner();
+                if !stream.was_replaced() {
+                    return self.counters.add(Outcome::Broken);
+                }
+                self.counters.add(Outcome::Forged);
+                self.linger(stream).await;
+            }
         }
+    }
+
+    async fn linger(&self, stream: Uniform) {
+        linger(stream.into_stream(), self.limits.linger).await;
     }
 
     fn answer(

@@ -4,6 +4,7 @@ mod counters;
 mod listener;
 mod rehearsal;
 mod routes;
+mod uniform;
 mod verified;
 
 pub use counters::{Counters, Outcome};

@@ -18,6 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Messages taken into one turn.
 const BATCH_MAX: usize = 1_024;
+/// Callbacks in one turn that are a crowd: the next turn lets it gather first.
+const CROWD: usize = 16;
+/// How long. A commit costs a `fdatasync` however many share it, and one connection alone never waits.
+const GATHERING: Duration = Duration::from_millis(1);
 /// The longest sleep: monotonic time stops while the machine is suspended, the wall clock is looked
 /// at again at least this often.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
@@ -57,6 +61,8 @@ pub struct Engine<S: Store> {
     next_ticket: Ticket,
     first: Option<Turn>,
     started_at: DateTime<Utc>,
+    /// Callbacks that the last turn took.
+    heard: usize,
 }
 
 /// What one turn takes in.
@@ -93,6 +99,7 @@ impl<S: Store> Engine<S> {
             next_ticket: 0,
             first: Some(first),
             started_at: now,
+            heard: 0,
         };
         Ok((engine, handle))
     }
@@ -116,10 +123,19 @@ impl<S: Store> Engine<S> {
                 }
                 () = tokio::time::sleep(pause) => {}
             }
+            if self.heard >= CROWD && !messages.is_empty() {
+                tokio::time::sleep(GATHERING).await;
+                while messages.len() < BATCH_MAX
+                    && let Ok(message) = self.inbox.messages.try_recv()
+                {
+                    messages.push(message);
+                }
+            }
             self.take_reports(&mut batch)?;
             for message in messages {
                 self.take(message, &mut batch);
             }
+            self.heard = batch.callbacks.values().map(Vec::len).sum();
             self.turn(batch).await?;
         }
         self.drain().await

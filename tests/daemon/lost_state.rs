@@ -196,6 +196,9 @@ fn store_rebuild_does_without_a_vendor_that_cannot_be_reached() {
     let rebuilt = stage.verb(&["store", "rebuild"]).exits(0).json();
     assert_ne!(rebuilt["vendor"]["error"], Value::Null);
     assert_eq!(rebuilt["cells"]["landed"], json!(3));
+    stage.control(Method::POST, "/faults", "401=always");
+    let refused = stage.verb(&["store", "rebuild"]).exits(77).json();
+    assert_eq!(refused["cells"]["landed"], json!(3));
     stage.control(Method::POST, "/faults", "");
     stage.start();
     stage.recorded(&run, "run_regained", 1);

@@ -40,15 +40,17 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     if args.dry_run {
         let store = Memory::new();
         let rebuilt = daemon::rebuild(&config, schedules, &store, ask, Keep::Nothing).await;
-        say(context, &rebuilt.map_err(failure)?, None, true);
-        return Ok(Exit::Done);
+        let rebuilt = rebuilt.map_err(failure)?;
+        say(context, &rebuilt, None, true);
+        return Ok(exit(&rebuilt));
     }
     let settings = quiet(state);
     let aside = store::set_aside(&settings).map_err(refused)?;
     match anew(&settings, &config, schedules, ask).await {
         Ok(rebuilt) => {
+            let exit = exit(&rebuilt);
             say(context, &rebuilt, aside, false);
-            Ok(Exit::Done)
+            Ok(exit)
         }
         Err(failure) => {
             if let Some(aside) = aside {
@@ -71,6 +73,18 @@ async fn anew(
     let rebuilt = rebuilt.map_err(failure)?;
     closed.map_err(refused)?;
     Ok(rebuilt)
+}
+
+/// A vendor that is away is asked again by the next start; a credential that it refuses needs a person.
+fn exit(rebuilt: &Rebuilt) -> Exit {
+    match &rebuilt.vendor {
+        Some(Err(fault)) if is_refusal(fault.class) => Exit::Credential,
+        _ => Exit::Done,
+    }
+}
+
+fn is_refusal(class: FaultClass) -> bool {
+    matches!(class, FaultClass::Credential | FaultClass::Forbidden)
 }
 
 fn vendor(rebuilt: &Rebuilt) -> Value {
@@ -130,9 +144,9 @@ fn say(context: &Context, rebuilt: &Rebuilt, aside: Option<PathBuf>, dry_run: bo
 }
 
 fn reason(class: FaultClass, message: &str) -> String {
-    match class {
-        FaultClass::Credential | FaultClass::Forbidden => format!("credential refused: {message}"),
-        _ => message.to_owned(),
+    match is_refusal(class) {
+        true => format!("credential refused: {message}"),
+        false => message.to_owned(),
     }
 }
 
