@@ -105,7 +105,8 @@ fn existing(
     drop(folder.replace(OPENING, &marks));
     let opened = patiently(settings, "open", {
         let (path, cache) = (path.clone(), settings.cache_bytes);
-        move || open_unlocked(&path, cache)
+        let patience = settings.lock_patience;
+        move || open_unlocked(&path, cache, patience)
     });
     let caught_up = opened.and_then(|state| {
         let replayed = replay(&state, shelf)?;
@@ -150,13 +151,12 @@ pub fn patiently<T: Send + 'static>(
 }
 
 /// Opens the state, waiting a little for an earlier one of this process to let go of its file.
-fn open_unlocked(path: &Path, cache_bytes: u64) -> Result<State, Broken> {
+fn open_unlocked(path: &Path, cache_bytes: u64, patience: Duration) -> Result<State, Broken> {
     let begun = Instant::now();
     loop {
         match State::open(path, cache_bytes) {
             Err(broken)
-                if broken.reason.contains("acquire lock")
-                    && begun.elapsed() < Duration::from_secs(5) =>
+                if broken.reason.contains("acquire lock") && begun.elapsed() < patience =>
             {
                 #[expect(clippy::disallowed_methods, reason = "a thread of its own, at opening")]
                 thread::sleep(Duration::from_millis(20));
@@ -211,10 +211,12 @@ fn refill(
     close(filling);
     fs::rename(folder.join("sled.new"), &path).map_err(io_error("put in place", &path))?;
     folder.sync().map_err(io_error("sync", folder.path()))?;
-    let cache = settings.cache_bytes;
+    let (cache, patience) = (settings.cache_bytes, settings.lock_patience);
     let opening = path.clone();
-    let state = patiently(settings, "open", move || open_unlocked(&opening, cache))
-        .map_err(|broken| io_error("open", &path)(io::Error::other(broken.reason)))?;
+    let state = patiently(settings, "open", move || {
+        open_unlocked(&opening, cache, patience)
+    })
+    .map_err(|broken| io_error("open", &path)(io::Error::other(broken.reason)))?;
     Ok((state, filled))
 }
 
@@ -252,7 +254,8 @@ fn empty(folder: &Folder, settings: &Settings) -> Result<State, Broken> {
     if path.exists() {
         fs::remove_dir_all(&path)?;
     }
-    open_unlocked(&path, settings.cache_bytes.max(FILLING_CACHE_BYTES))
+    let cache = settings.cache_bytes.max(FILLING_CACHE_BYTES);
+    open_unlocked(&path, cache, settings.lock_patience)
 }
 
 /// Applies what the journal holds beyond the state, as far as it goes without a gap.

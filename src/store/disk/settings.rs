@@ -26,6 +26,8 @@ pub struct Settings {
     pub audit_after: Option<Duration>,
     /// sled is taken for hung after this long in one call.
     pub patience: Duration,
+    /// How long an earlier state of this process may hold on to sled's file.
+    pub lock_patience: Duration,
     /// Space that is held back for opening sled on a full disk; 0: none.
     pub ballast_bytes: u64,
 }
@@ -44,6 +46,7 @@ impl Settings {
             flush_every: Duration::from_millis(500),
             audit_after: Some(Duration::from_secs(300)),
             patience: Duration::from_secs(30),
+            lock_patience: Duration::from_secs(5),
             ballast_bytes: 32 << 20,
         }
     }

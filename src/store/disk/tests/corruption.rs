@@ -80,7 +80,7 @@ async fn survive(seeds: std::ops::Range<u64>) {
     let mut refilled = 0;
     let mut found_later = 0;
     for seed in seeds {
-        let folder = TempDir::new().unwrap();
+        let folder = place();
         copy_folder(origin.path(), folder.path());
         let done = corrupt(&folder.path().join("sled"), &mut Dice(seed));
         eprintln!("seed {seed}: {done}");

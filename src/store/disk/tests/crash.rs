@@ -30,7 +30,7 @@ fn child_that_commits_until_it_is_killed() {
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_being_killed() {
-    let folder = TempDir::new().unwrap();
+    let folder = place();
     let memory = Memory::new();
     let mut next = 0;
     for round in 0..8_u64 {

@@ -64,7 +64,7 @@ async fn survive(seeds: std::ops::Range<u64>) {
     );
     let (mut said, mut whole, mut prefixes) = (0, 0, 0);
     for seed in seeds {
-        let folder = TempDir::new().unwrap();
+        let folder = place();
         copy_folder(origin.path(), folder.path());
         let mut dice = Dice(seed);
         let alone = dice.below(2) == 0;

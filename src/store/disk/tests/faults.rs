@@ -67,6 +67,15 @@ impl Medium for Faulty {
     }
 }
 
+/// A store that has stopped never lets go of sled's file: only the end of its process does.
+fn reopen(path: &Path) -> (Disk, Opened) {
+    let settings = Settings {
+        lock_patience: Duration::from_millis(100),
+        ..settings(path)
+    };
+    Disk::open(settings).expect("the folder opens")
+}
+
 #[tokio::test]
 async fn a_failing_disk_stops_the_store_at_once_and_loses_nothing_acknowledged() {
     for call in [
@@ -77,7 +86,7 @@ async fn a_failing_disk_stops_the_store_at_once_and_loses_nothing_acknowledged()
         Call::SyncFolder,
     ] {
         for due in [1, 2, 5] {
-            let folder = TempDir::new().unwrap();
+            let folder = place();
             let medium = Faulty::new(call, due);
             let (disk, _) = Disk::open_on(settings(folder.path()), medium.clone()).unwrap();
             let memory = Memory::new();
@@ -102,7 +111,7 @@ async fn a_failing_disk_stops_the_store_at_once_and_loses_nothing_acknowledged()
             assert_eq!(everything(&disk), everything(&memory));
             assert!(disk.close().is_err());
 
-            let (disk, opened) = open(folder.path());
+            let (disk, opened) = reopen(folder.path());
             assert_eq!(
                 (opened.lost, &opened.journal_damage),
                 (None, &None),
@@ -121,7 +130,7 @@ async fn a_failing_disk_stops_the_store_at_once_and_loses_nothing_acknowledged()
 
 #[tokio::test]
 async fn all_who_wait_in_a_batch_that_fails_are_told() {
-    let folder = TempDir::new().unwrap();
+    let folder = place();
     let (disk, _) = Disk::open_on(settings(folder.path()), Faulty::new(Call::Sync, 2)).unwrap();
     let commits = (0..50).map(|number| disk.commit(sample::commit(number)));
     let answers = together(commits).await;
@@ -135,6 +144,6 @@ async fn all_who_wait_in_a_batch_that_fails_are_told() {
         .filter_map(|answer| answer.as_ref().ok())
         .max();
     drop(disk);
-    let (disk, _) = open(folder.path());
+    let (disk, _) = reopen(folder.path());
     assert!(acknowledged.is_none_or(|acknowledged| *acknowledged <= disk.position()));
 }

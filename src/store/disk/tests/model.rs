@@ -119,7 +119,7 @@ proptest! {
     #[test]
     fn whatever_is_committed_is_read_as_from_the_reference(steps in proptest::collection::vec(step(), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let folder = TempDir::new().unwrap();
+        let folder = place();
         let memory = Memory::new();
         let mut disk = Some(open(folder.path()).0);
         for step in steps {
@@ -164,7 +164,7 @@ async fn a_folder_is_found_as_it_was_left() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_that_come_together_get_sequences_without_gaps() {
-    let folder = TempDir::new().unwrap();
+    let folder = place();
     let disk = Arc::new(open(folder.path()).0);
     let mut committers = tokio::task::JoinSet::new();
     for number in 0..300 {
@@ -241,7 +241,7 @@ async fn what_is_too_large_is_refused_before_anything_is_written() {
 
 #[tokio::test]
 async fn a_closed_store_says_so() {
-    let folder = TempDir::new().unwrap();
+    let folder = place();
     let (disk, _) = open(folder.path());
     disk.shut();
     assert!(matches!(

@@ -108,7 +108,7 @@ fn disorders(steps: &[Step]) -> BTreeMap<&'static str, Vec<Vec<Step>>> {
 
 #[tokio::test]
 async fn commits_are_in_order_and_every_disorder_is_noticed() {
-    let folder = TempDir::new().unwrap();
+    let folder = place();
     let recorder = Arc::new(Recorder::default());
     let (disk, _) = Disk::open_on(settings(folder.path()), recorder.clone()).unwrap();
     for number in 0..60 {

@@ -47,7 +47,7 @@ async fn a_snapshot_is_of_one_sequence_while_commits_go_on() {
     let expected = everything(&memory);
     for sequence in taken {
         // Each snapshot alone, with the journal after it, leads to the same state.
-        let copy = TempDir::new().unwrap();
+        let copy = place();
         copy_folder(folder.path(), copy.path());
         fs::remove_dir_all(copy.path().join("sled")).unwrap();
         for other in snapshot::list(copy.path()).unwrap() {
@@ -94,7 +94,7 @@ async fn a_broken_snapshot_gives_way_to_an_older_one() {
 
 #[tokio::test]
 async fn segments_that_two_snapshots_cover_are_dropped_at_their_age() {
-    let folder = TempDir::new().unwrap();
+    let folder = place();
     let old = Settings {
         history: Duration::from_secs(3600),
         snapshot_bytes: 16 * 1024,
@@ -139,7 +139,7 @@ async fn an_export_is_imported_whole_or_not_at_all() {
     let (origin, memory) = folder(70).await;
     let mut bytes = Vec::new();
     export(settings(origin.path()), &mut bytes).unwrap();
-    let target = TempDir::new().unwrap();
+    let target = place();
     let path = target.path().join("state");
     for cut in [0, 10, bytes.len() / 2, bytes.len() - 2] {
         assert!(
