@@ -121,7 +121,8 @@ impl Address {
         let connect = async {
             Ok(match self {
                 Address::Unix(path) => {
-                    Box::new(UnixStream::connect(path).await?) as Box<dyn Duplex>
+                    let reach = super::socket::Reach::of(path)?;
+                    Box::new(UnixStream::connect(reach.path()).await?) as Box<dyn Duplex>
                 }
                 Address::Tcp(address) => Box::new(TcpStream::connect(address).await?),
             })

@@ -38,7 +38,7 @@ pub use page::{Coming, Overview, PastRun, ScheduleCells, Survey, Usage};
 pub use refusal::Refusal;
 pub use routes::router;
 pub use server::{Peer, serve_tcp, serve_unix};
-pub use socket::{Bound, SocketFault, bind};
+pub use socket::{Bound, SocketFault, bind, connect};
 pub use tally::Tally;
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The admin socket's file: made with its mode before anyone can connect, and only over a dead one.
 
+use rustix::fs::{Mode, OFlags};
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
@@ -8,8 +10,10 @@ use tokio::net::UnixListener;
 /// The owner and the group may connect; nobody else.
 pub const MODE: u32 = 0o660;
 
-/// The longest path that fits a socket address on Linux, with room for the temporary suffix.
-pub const PATH_MAX: usize = 100;
+/// The longest path that an address holds on Linux (unix(7)), less room for the temporary suffix.
+const ADDRESS_MAX: usize = 96;
+/// The longest name of the file itself.
+const NAME_MAX: usize = 60;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SocketFault {
@@ -17,9 +21,7 @@ pub enum SocketFault {
     InUse { path: PathBuf },
     #[error("{path} is there and is no socket")]
     Foreign { path: PathBuf },
-    #[error(
-        "the socket path {path} is longer than {PATH_MAX} bytes; set admin.socket to a shorter one"
-    )]
+    #[error("the file name of the socket {path} is longer than {NAME_MAX} bytes; set admin.socket")]
     TooLong { path: PathBuf },
     #[error("cannot make the socket {path}")]
     Io {
@@ -69,7 +71,7 @@ pub fn bind(path: &Path) -> Result<Bound, SocketFault> {
         path: path.to_owned(),
         source,
     };
-    if path.as_os_str().len() > PATH_MAX {
+    if path.file_name().is_none_or(|name| name.len() > NAME_MAX) {
         return Err(SocketFault::TooLong {
             path: path.to_owned(),
         });
@@ -81,7 +83,8 @@ pub fn bind(path: &Path) -> Result<Bound, SocketFault> {
     // Bound beside and renamed: the final name never has another mode, and replacing is atomic.
     let temporary = path.with_extension(format!("{}", std::process::id()));
     let _ = std::fs::remove_file(&temporary);
-    let listener = UnixListener::bind(&temporary).map_err(fault)?;
+    let reach = Reach::of(&temporary).map_err(fault)?;
+    let listener = UnixListener::bind(reach.path()).map_err(fault)?;
     let placed = std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(MODE))
         .and_then(|()| std::fs::rename(&temporary, path))
         .and_then(|()| std::fs::symlink_metadata(path));
@@ -98,6 +101,45 @@ pub fn bind(path: &Path) -> Result<Bound, SocketFault> {
     }
 }
 
+/// A path as an address can hold it: a long one goes by way of its folder's descriptor.
+pub struct Reach {
+    path: PathBuf,
+    _folder: Option<OwnedFd>,
+}
+
+impl Reach {
+    /// # Errors
+    /// If a long path's folder cannot be opened.
+    pub fn of(path: &Path) -> io::Result<Reach> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        if path.as_os_str().len() <= ADDRESS_MAX {
+            return Ok(Reach {
+                path: path.to_owned(),
+                _folder: None,
+            });
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(folder, flags, Mode::empty())?;
+        let descriptor = format!("/proc/self/fd/{}", folder.as_raw_fd());
+        Ok(Reach {
+            path: Path::new(&descriptor).join(name),
+            _folder: Some(folder),
+        })
+    }
+
+    /// Good for as long as this lives.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Connects, however long the path.
+pub fn connect(path: &Path) -> io::Result<std::os::unix::net::UnixStream> {
+    std::os::unix::net::UnixStream::connect(Reach::of(path)?.path())
+}
+
 /// Finds out whether `path` may be taken.
 fn clear(path: &Path) -> Result<(), SocketFault> {
     let path_owned = || path.to_owned();
@@ -110,7 +152,7 @@ fn clear(path: &Path) -> Result<(), SocketFault> {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             Err(SocketFault::Foreign { path: path_owned() })
         }
-        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => match connect(path) {
             Ok(_) => Err(SocketFault::InUse { path: path_owned() }),
             Err(_) => Ok(()),
         },
@@ -167,8 +209,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_path_that_no_address_can_hold_is_named() {
-        let path = PathBuf::from(format!("/tmp/{}/admin.sock", "x".repeat(120)));
+    async fn a_path_that_no_address_can_hold_is_reached_by_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x".repeat(200)).join("admin.sock");
+        let bound = bind(&path).unwrap();
+        assert_eq!(bound.path(), path);
+        connect(&path).unwrap();
+        assert!(matches!(bind(&path), Err(SocketFault::InUse { .. })));
+        drop(bound);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_no_address_can_hold_is_refused() {
+        let path = PathBuf::from(format!("/tmp/{}.sock", "x".repeat(120)));
         assert!(matches!(bind(&path), Err(SocketFault::TooLong { .. })));
     }
 }

@@ -105,9 +105,20 @@ fn print_past(past: &Events, scope: Scope, console: &Console) -> Exit {
     Exit::Done
 }
 
+/// One line of `--follow --json`.
+#[derive(serde::Serialize)]
+struct Line<'e> {
+    schema: &'static str,
+    #[serde(flatten)]
+    event: &'e Event,
+}
+
 fn print(event: &Event, scope: Scope, console: &Console) {
     if console.is_json() {
-        console.document(event);
+        console.document(&Line {
+            schema: "aptiqd.event/1",
+            event,
+        });
     } else {
         console.say(&format!("{}\n", line(event, scope, console)));
     }

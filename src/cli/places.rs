@@ -4,6 +4,7 @@
 use super::exit::Failure;
 use crate::admin::client::{Client, Places};
 use crate::admin::view::Code;
+use crate::config;
 use secrecy::SecretString;
 use std::io;
 use std::net::SocketAddr;
@@ -50,6 +51,30 @@ fn places(
         bearer,
         config: lenient.file.clone(),
     })
+}
+
+/// The landing folder.
+///
+/// # Errors
+/// `config` if the configuration cannot be read or is not TOML.
+pub fn landing(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    let config = Lenient::read(named, |name| std::env::var(name).ok())?;
+    Ok(config.path("landing", "path", "exports"))
+}
+
+/// Refuses a configuration at fault, save for secrets that this user need not have.
+///
+/// # Errors
+/// `config` with every fault.
+pub fn prove(file: &Path) -> Result<(), Failure> {
+    let Err(mut faults) = config::load(file, super::environment().into_iter()) else {
+        return Ok(());
+    };
+    faults.retain(|fault| !fault.is_of_secret());
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::of_faults(&faults)),
+    }
 }
 
 /// A configuration read for single keys, whatever else is wrong with it.

@@ -4,12 +4,15 @@ use super::console::Console;
 use super::exit::{Exit, Failure, Outcome};
 use super::known::Known;
 use super::render::{Rows, age, amount, counted, days};
+use super::sql::Landed;
 use super::{Context, suggest};
 use crate::admin::view::{Code, Fire, Plan};
 use crate::roster::plan::{self, PlannedFire, fires, local_days};
-use crate::schedule::Schedule;
+use crate::schedule::{Chunk, Partition, Schedule};
 use crate::{clock, config};
 use chrono::{DateTime, FixedOffset, NaiveDate, Timelike, Utc};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Fires in one answer, at most.
 const FIRES_MAX: usize = 100_000;
@@ -38,7 +41,13 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     let schedules = chosen(schedules(context)?, args.schedule.as_deref())?;
     let now = clock::now();
     let known = Known::ask(context).await;
-    let shown = |schedule: &Schedule, fire| shown(schedule, fire, &known);
+    let root = super::places::landing(context.config.as_deref())?;
+    let chunks: BTreeMap<String, Chunk> = schedules
+        .iter()
+        .map(|schedule| (schedule.name.to_string(), chunk(schedule, &root)))
+        .collect();
+    let shown =
+        |schedule: &Schedule, fire| shown(schedule, fire, &known, chunks[schedule.name.as_str()]);
     let mut planned = match (args.from, args.to) {
         (Some(from), Some(to)) if to < from => {
             let message = format!("--to {to} lies before --from {from}");
@@ -61,8 +70,7 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// The declared schedules. A fault elsewhere in the configuration, such as a secret that is not in
-/// place yet, does not keep anyone from planning.
+/// The declared schedules. A secret that is not in place yet does not keep anyone from planning.
 fn schedules(context: &Context) -> Result<Vec<Schedule>, Failure> {
     let path = config::locate(context.config.as_deref());
     let path = path.map_err(|fault| Failure::of_faults(&[fault]))?;
@@ -80,15 +88,15 @@ fn schedules(context: &Context) -> Result<Vec<Schedule>, Failure> {
         clock::now(),
     );
     let file = path.display().to_string();
-    let (daemon, schedules): (Vec<_>, Vec<_>) = checked
+    let (secrets, grave): (Vec<_>, Vec<_>) = checked
         .faults
         .into_iter()
-        .partition(|fault| fault.file == file);
-    if !schedules.is_empty() {
-        return Err(Failure::of_faults(&schedules));
+        .partition(|fault| fault.file == file && fault.is_of_secret());
+    if !grave.is_empty() {
+        return Err(Failure::of_faults(&grave));
     }
-    if !daemon.is_empty() {
-        let faults = counted(daemon.len() as u64, "fault");
+    if !secrets.is_empty() {
+        let faults = counted(secrets.len() as u64, "fault");
         let note = format!("note: {file} has {faults} that `aptiqd check` shows\n");
         context.console.note(&note);
     }
@@ -157,9 +165,22 @@ fn between(
     Ok(planned)
 }
 
-fn shown(schedule: &Schedule, fire: PlannedFire, known: &Known) -> Fire {
+/// Where landed files have shown that they hold no day, no part is longer than one.
+fn chunk(schedule: &Schedule, root: &Path) -> Chunk {
+    let landed = Landed::look(root, schedule);
+    let dateless = !landed.columns.is_empty() && !landed.has_column(&schedule.columns.date);
+    match dateless && schedule.partition != Partition::Window {
+        true => Chunk {
+            days: 1,
+            ..schedule.chunk
+        },
+        false => schedule.chunk,
+    }
+}
+
+fn shown(schedule: &Schedule, fire: PlannedFire, known: &Known, chunk: Chunk) -> Fire {
     let properties = known.properties(schedule);
-    let parts = properties.map(|count| plan::count(count, fire.window, schedule.chunk));
+    let parts = properties.map(|count| plan::count(count, fire.window, chunk));
     let local = |at: DateTime<Utc>| at.with_timezone(&schedule.timezone).fixed_offset();
     Fire {
         schedule: schedule.name.to_string(),

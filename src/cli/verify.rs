@@ -22,11 +22,12 @@ pub struct Args {
 
 pub fn perform(args: &Args, context: &Context) -> Outcome {
     let config = Lenient::read(context.config.as_deref(), |name| std::env::var(name).ok())?;
-    if config.file.is_none() {
+    let Some(file) = &config.file else {
         let message = "there is no configuration that says where files land";
         let help = "name it with --config FILE; `aptiqd init DIR` makes one";
         return Err(Failure::new(Code::Config, message, help));
-    }
+    };
+    super::places::prove(file)?;
     let root = config.path("landing", "path", "exports");
     let schedule = match &args.schedule {
         Some(name) => Some(known(name, &root, &config.schedules())?),

@@ -53,6 +53,19 @@ impl Fault {
         }
     }
 
+    /// Whether only a secret is not in place, or not for this user to read: who plans or reads need not have it.
+    pub fn is_of_secret(&self) -> bool {
+        [
+            "secret-permissions",
+            "bad-secret",
+            "bad-key",
+            "unreadable",
+            "missing-file",
+            "missing-credential",
+        ]
+        .contains(&self.code)
+    }
+
     /// The same, at a line (from 1).
     #[must_use]
     pub fn at_line(self, line: usize) -> Fault {

@@ -7,6 +7,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 const PREFIX: &str = "APTIQD_";
+/// Keys that hold a list, which a variable may give without TOML's brackets: `a.example,b.example`.
+const LISTS: [&str; 1] = ["allowed_hosts"];
 
 /// Whether a variable of this name is an override: other `APTIQD_` variables, as `APTIQD_CONFIG`, are not.
 pub(super) fn is_override(variable: &str) -> bool {
@@ -31,7 +33,7 @@ fn put<'t>(table: &mut DeTable<'t>, path: &[&str], last: &str, over: &'t Overrid
     let key = |name: &str| Spanned::new(span.clone(), name.to_owned().into());
     let Some((first, rest)) = path.split_first() else {
         table.remove(last);
-        table.insert(key(last), value_of(over));
+        table.insert(key(last), value_of(over, last));
         return;
     };
     if !table.contains_key(*first) {
@@ -46,8 +48,8 @@ fn put<'t>(table: &mut DeTable<'t>, path: &[&str], last: &str, over: &'t Overrid
     }
 }
 
-/// The value as TOML if it is some, else as text.
-fn value_of(over: &Override) -> Spanned<DeValue<'_>> {
+/// The value as TOML if it is some, else as text, or as the texts of a list.
+fn value_of<'t>(over: &'t Override, key: &str) -> Spanned<DeValue<'t>> {
     match DeValue::parse(&over.value) {
         Ok(mut value) => {
             shift(&mut value, over.base);
@@ -55,7 +57,15 @@ fn value_of(over: &Override) -> Spanned<DeValue<'_>> {
         }
         Err(_) => {
             let span = over.base..over.base + over.value.len();
-            Spanned::new(span, DeValue::String(over.value.as_str().into()))
+            let text =
+                |text: &'t str| Spanned::new(span.clone(), DeValue::String(text.trim().into()));
+            match LISTS.contains(&key) {
+                true => {
+                    let texts = over.value.split(',').map(text).collect();
+                    Spanned::new(span.clone(), DeValue::Array(texts))
+                }
+                false => text(&over.value),
+            }
         }
     }
 }

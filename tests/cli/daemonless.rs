@@ -193,6 +193,49 @@ fn a_plan_of_days_is_exact_and_an_unknown_schedule_exits_4() {
 }
 
 #[test]
+fn a_fault_of_the_configuration_stops_what_needs_no_daemon_too() {
+    let folder = configured();
+    let file = folder.path().join("aptiqd.toml");
+    let sound = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{sound}\n[bogus]\nx = 1\n")).unwrap();
+    for words in [
+        &["plan", "--json"][..],
+        &["verify", "--json"],
+        &["sql", "--dialect", "duckdb", "--json"],
+    ] {
+        let output = run(folder.path(), words);
+        assert_eq!(code(&output), 78, "{words:?}");
+        assert_eq!(error(&output)["code"], "config", "{words:?}");
+    }
+}
+
+#[test]
+fn a_plan_counts_parts_of_one_day_where_the_files_hold_no_day() {
+    let folder = configured();
+    fs::write(
+        folder.path().join("schedules/owned.toml"),
+        "report = \"property\"\nformat = \"csv\"\ncron = \"30 12 * * *\"\ntimezone = \"America/Chicago\"\n\
+         window = \"last_3_days\"\npartition = \"date\"\nproperties = { ids = [1, 2] }\n",
+    )
+    .unwrap();
+    let parts = || {
+        let plan = run(folder.path(), &["plan", "owned", "--next", "1", "--json"]);
+        document(&plan)["fires"][0]["parts"].clone()
+    };
+    assert_eq!(parts(), 1);
+    let meta = folder.path().join("exports/meta/owned");
+    fs::create_dir_all(&meta).unwrap();
+    let known = |column: &str| {
+        let schema = format!("{{\"columns\":[{{\"name\":\"{column}\",\"type\":\"text\"}}]}}");
+        fs::write(meta.join("schema.json"), schema).unwrap();
+    };
+    known("id");
+    assert_eq!(parts(), 3);
+    known("report_generation_date");
+    assert_eq!(parts(), 1);
+}
+
+#[test]
 fn verify_of_nothing_is_clean_and_of_an_unknown_schedule_exits_4() {
     let folder = configured();
     let clean = run(folder.path(), &["verify", "--json"]);

@@ -223,6 +223,20 @@ fn the_environment_stands_over_the_file() {
 }
 
 #[test]
+fn a_list_in_the_environment_needs_no_brackets() {
+    let hosts = |value| {
+        let base = ("APTIQD_API__BASE_URL", "http://127.0.0.1:7/x");
+        let (_folder, daemon) = good(TOKEN, &[base, ("APTIQD_DOWNLOAD__ALLOWED_HOSTS", value)]);
+        daemon.download.allowed_hosts
+    };
+    assert_eq!(hosts("127.0.0.1"), ["127.0.0.1"]);
+    assert_eq!(
+        hosts("127.0.0.1, *.a.example"),
+        ["127.0.0.1", "*.a.example"]
+    );
+}
+
+#[test]
 fn an_override_at_fault_is_named() {
     let faults = load_with(
         TOKEN,

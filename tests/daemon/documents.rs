@@ -213,6 +213,7 @@ fn events_follow_is_json_lines() {
     let mut seen = Vec::new();
     for line in lines {
         let event: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+        assert_eq!(event["schema"], "aptiqd.event/1");
         let sequence = event["sequence"].as_u64().expect("a number");
         assert!(sequence > last, "out of order: {event}");
         last = sequence;

@@ -68,6 +68,19 @@ fn sigterm_ends_in_order_and_the_run_goes_on_after_a_restart() {
 }
 
 #[test]
+fn whoever_does_not_read_what_systemd_would_be_told_holds_up_nothing() {
+    let stage = Stage::running(Setup::default(), &[]);
+    stage.stop();
+    let unheard = stage.start_unheard();
+    // More turns than a socket's queue has places.
+    for _ in 0..4 {
+        stage.lands("daily", &DAY);
+    }
+    stage.stop();
+    drop(unheard);
+}
+
+#[test]
 fn sigterm_during_a_download_leaves_nothing_half_done() {
     let stage = Stage::running(Setup::faults("slow"), &[]);
     let run = stage.begin("daily", &DAY);

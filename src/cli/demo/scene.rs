@@ -66,7 +66,7 @@ pub fn may_play(dir: &Path) -> Result<(), Failure> {
         )));
     }
     let socket = dir.join("state/admin.sock");
-    match std::os::unix::net::UnixStream::connect(socket) {
+    match crate::admin::connect(&socket) {
         Ok(_) => Err(conflict(format!("a demo is running in {shown}"))),
         Err(_) => Ok(()),
     }

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::config;
 use crate::schedule::Schedule;
 use clap::ValueEnum;
-use landed::Landed;
+pub(super) use landed::Landed;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -97,8 +97,8 @@ pub fn perform(args: &Args, context: &Context) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// The landing folder, absolute, and the schedules. Statements need no secret, so a fault beside
-/// the schedules and `[landing]` hinders nobody.
+/// The landing folder, absolute, and the schedules. Statements need no secret, so one that is not in place hinders
+/// nobody.
 fn declared(context: &Context) -> Result<(PathBuf, Vec<Schedule>), Failure> {
     let lenient =
         super::places::Lenient::read(context.config.as_deref(), |name| std::env::var(name).ok())?;
@@ -111,8 +111,8 @@ fn declared(context: &Context) -> Result<(PathBuf, Vec<Schedule>), Failure> {
     let env = super::environment().into_iter();
     let checked = config::check(std::slice::from_ref(&file), env, clock::now());
     let shown = file.display().to_string();
-    let of_schedules = |fault: &config::Fault| fault.file != shown;
-    let faults: Vec<_> = checked.faults.into_iter().filter(of_schedules).collect();
+    let grave = |fault: &config::Fault| fault.file != shown || !fault.is_of_secret();
+    let faults: Vec<_> = checked.faults.into_iter().filter(grave).collect();
     match faults.is_empty() {
         true => Ok((root, checked.schedules)),
         false => Err(Failure::of_faults(&faults)),

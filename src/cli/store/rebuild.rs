@@ -75,11 +75,12 @@ async fn anew(
     Ok(rebuilt)
 }
 
-/// A vendor that is away is asked again by the next start; a credential that it refuses needs a person.
+/// Without the vendor's list the state is in place but not complete: the next start asks again.
 fn exit(rebuilt: &Rebuilt) -> Exit {
     match &rebuilt.vendor {
         Some(Err(fault)) if is_refusal(fault.class) => Exit::Credential,
-        _ => Exit::Done,
+        Some(Err(_)) => Exit::Incomplete,
+        None | Some(Ok(_)) => Exit::Done,
     }
 }
 

@@ -15,8 +15,8 @@ mod unique;
 
 pub(super) use self::csv::{Field, Header};
 pub(super) use self::parquet::{
-    corrupt, guarded, is_blank, open as open_parquet, root_type, route_columns,
-    rows as parquet_rows,
+    corrupt, filled as filled_groups, guarded, is_blank, open as open_parquet, root_type,
+    route_columns, rows as parquet_rows,
 };
 pub(super) use datum::{Datum, day_number, day_of_number};
 pub(super) use facts::{Facts, Foreign, Kept, Watched};

@@ -19,8 +19,8 @@ const DEPTH_MAX: u32 = 8;
 
 /// Refuses a file with a page that lies outside its column or claims too much.
 pub(super) fn check(file: &File, metadata: &ParquetMetaData) -> Result<(), Fault> {
-    for group in metadata.row_groups() {
-        for chunk in group.columns() {
+    for group in super::parquet::filled(metadata) {
+        for chunk in metadata.row_group(group).columns() {
             check_chunk(file, chunk)?;
         }
     }

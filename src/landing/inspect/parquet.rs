@@ -54,7 +54,7 @@ pub(super) fn inspect(path: &Path, mut tally: Tally) -> Result<(Facts, Option<So
         }
         std::thread::scope(|scope| {
             let unpacking = scope.spawn(|| guarded(|| unpack_all(path, &columns)));
-            for index in 0..reader.num_row_groups() {
+            for index in filled(reader.metadata()) {
                 let group = reader
                     .get_row_group(index)
                     .map_err(|error| corrupt(&error))?;
@@ -70,11 +70,11 @@ pub(super) fn inspect(path: &Path, mut tally: Tally) -> Result<(Facts, Option<So
 
 /// Columns whose every value is null by the statistics of all row groups.
 fn blank(metadata: &ParquetMetaData) -> Vec<String> {
-    let groups = metadata.row_groups();
+    let groups: Vec<usize> = filled(metadata).collect();
     let is_blank = |leaf: &usize| {
         !groups.is_empty()
             && groups.iter().all(|group| {
-                let chunk = group.column(*leaf);
+                let chunk = metadata.row_group(*group).column(*leaf);
                 let nulls = chunk.statistics().and_then(|told| told.null_count_opt());
                 nulls.is_some_and(|nulls| nulls == chunk.num_values().unsigned_abs())
             })
@@ -90,7 +90,7 @@ fn blank(metadata: &ParquetMetaData) -> Vec<String> {
 /// because readers of one open file share its position.
 fn unpack_all(path: &Path, read: &[Option<usize>]) -> Result<(), Fault> {
     let reader = open(path)?;
-    for index in 0..reader.num_row_groups() {
+    for index in filled(reader.metadata()) {
         let group = reader
             .get_row_group(index)
             .map_err(|error| corrupt(&error))?;
@@ -111,7 +111,7 @@ pub(in crate::landing) fn is_blank(path: &Path, name: &str) -> Result<bool, Faul
         let Some(leaf) = columns[0].filter(|leaf| schema.column(*leaf).max_def_level() > 0) else {
             return Ok(false);
         };
-        for index in 0..reader.num_row_groups() {
+        for index in filled(reader.metadata()) {
             let group = reader
                 .get_row_group(index)
                 .map_err(|error| corrupt(&error))?;
@@ -154,6 +154,13 @@ pub(in crate::landing) fn open(path: &Path) -> Result<SerializedFileReader<File>
     Ok(reader)
 }
 
+/// The row groups that hold rows. Writers leave one of none behind for a table without rows, and its columns
+/// need not have a page, nor lie anywhere.
+pub(in crate::landing) fn filled(metadata: &ParquetMetaData) -> impl Iterator<Item = usize> {
+    let groups = metadata.row_groups().iter().enumerate();
+    groups.filter_map(|(index, group)| (group.num_rows() != 0).then_some(index))
+}
+
 /// The declared length of the footer is bounded before anything is allocated for it.
 fn footer_length(file: &File, length: u64) -> Result<(), Fault> {
     use std::os::unix::fs::FileExt;
@@ -191,6 +198,9 @@ fn agree(metadata: &ParquetMetaData, length: u64) -> Result<(), Fault> {
         }
         rows = rows.saturating_add(group.num_rows());
         for chunk in group.columns() {
+            if group.num_rows() == 0 && chunk.num_values() == 0 {
+                continue;
+            }
             let start = chunk
                 .dictionary_page_offset()
                 .unwrap_or(chunk.data_page_offset());

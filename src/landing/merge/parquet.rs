@@ -3,7 +3,9 @@
 use super::columns::{put_nulls, split_column};
 use super::union::{Leaf, Mould, union};
 use super::{Merged, Pass, Sink, Source, Take};
-use crate::landing::inspect::{Slots, corrupt, guarded, open_parquet, parquet_rows, route_columns};
+use crate::landing::inspect::{
+    Slots, corrupt, filled_groups, guarded, open_parquet, parquet_rows, route_columns,
+};
 use crate::run::Fault;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
@@ -33,7 +35,7 @@ pub(super) fn merge(pass: &Pass, model: Option<&TypePtr>) -> Result<Vec<Option<M
         for source in pass.sources() {
             let reader = open_parquet(&source.path)?;
             let mould = Mould::of(&reader, &union);
-            for index in 0..reader.num_row_groups() {
+            for index in filled_groups(reader.metadata()) {
                 let routes = routes(pass, source, &reader, index)?;
                 put_group(
                     pass,

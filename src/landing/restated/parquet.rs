@@ -3,7 +3,7 @@
 
 use super::prints::{Collecting, hash_of};
 use crate::landing::inspect::{
-    Slots, content, corrupt, guarded, open_parquet, parquet_rows, route_columns,
+    Slots, content, corrupt, filled_groups, guarded, open_parquet, parquet_rows, route_columns,
 };
 use crate::run::Fault;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -20,7 +20,7 @@ pub(super) fn prints(path: &Path, slots: &Slots, collecting: &mut Collecting) ->
         let reader = open_parquet(path)?;
         let schema = reader.metadata().file_metadata().schema_descr();
         let routes = route_columns(schema, slots.names());
-        for index in 0..reader.num_row_groups() {
+        for index in filled_groups(reader.metadata()) {
             let group = reader
                 .get_row_group(index)
                 .map_err(|error| corrupt(&error))?;

@@ -196,6 +196,35 @@ async fn zero_rows_leave_no_data_file_and_never_remove_one() {
     }
 }
 
+/// A table without rows as pyarrow 26 writes it: one row group of none, with pages or without.
+#[tokio::test]
+async fn a_row_group_without_rows_is_no_rows() {
+    for rowless in [
+        &include_bytes!("files/rowless_group.parquet")[..],
+        &include_bytes!("files/rowless_group_without_pages.parquet")[..],
+    ] {
+        let days = window("2026-11-22", "2026-11-22");
+        let world = World::new(Format::Parquet, Partition::Date).await;
+        let part = world.deliver_bytes(1, 1, &IDS, days, rowless.to_vec());
+        let part = part.await.expect("delivered");
+        assert_eq!(part.artifact.rows, 0);
+        let published = world.publish(1, &IDS, days, vec![part]).await;
+        assert_eq!(published.empty.len(), IDS.len());
+        assert!(world.visible().is_empty());
+
+        let rows = grid(&IDS[..3], days, "x");
+        let parts = vec![
+            world.deliver(2, 1, &IDS[..3], days, &rows).await,
+            world
+                .deliver_bytes(2, 2, &IDS[3..], days, rowless.to_vec())
+                .await
+                .expect("delivered"),
+        ];
+        world.publish(2, &IDS, days, parts).await;
+        assert_eq!(world.rows("date=2026-11-22"), sorted(rows));
+    }
+}
+
 #[tokio::test]
 async fn a_failed_part_leaves_its_cells_missing() {
     let world = World::new(Format::Parquet, Partition::Date).await;

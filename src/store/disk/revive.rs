@@ -155,9 +155,7 @@ fn open_unlocked(path: &Path, cache_bytes: u64, patience: Duration) -> Result<St
     let begun = Instant::now();
     loop {
         match State::open(path, cache_bytes) {
-            Err(broken)
-                if broken.reason.contains("acquire lock") && begun.elapsed() < patience =>
-            {
+            Err(broken) if broken.reason.contains("acquire lock") && begun.elapsed() < patience => {
                 #[expect(clippy::disallowed_methods, reason = "a thread of its own, at opening")]
                 thread::sleep(Duration::from_millis(20));
             }

@@ -235,14 +235,31 @@ impl Stage {
 
     /// A daemon, and whether it became ready; if not, it has ended.
     #[track_caller]
-    pub fn launch(&self, mut command: Command) -> (Process, bool) {
+    pub fn launch(&self, command: Command) -> (Process, bool) {
+        let (process, ready, _) = self.launch_told(command);
+        (process, ready)
+    }
+
+    #[track_caller]
+    fn launch_told(&self, mut command: Command) -> (Process, bool, UnixDatagram) {
         let socket = self.path("notify.sock");
         let _ = fs::remove_file(&socket);
         let notices = UnixDatagram::bind(&socket).expect("a socket");
         command.env("NOTIFY_SOCKET", &socket);
         let mut process = Process::spawn(command);
         let ready = self.await_ready(&notices, &mut process);
-        (process, ready)
+        (process, ready, notices)
+    }
+
+    /// Starts the daemon under a watchdog; nobody reads what it says on the socket that is returned.
+    #[track_caller]
+    pub fn start_unheard(&self) -> UnixDatagram {
+        let mut command = self.daemon_command();
+        command.env("WATCHDOG_USEC", "200000");
+        let (process, ready, notices) = self.launch_told(command);
+        assert!(ready, "the daemon ended at its start\n{}", self.log());
+        *self.daemon() = Some(process);
+        notices
     }
 
     #[track_caller]
