@@ -6,7 +6,7 @@ use super::properties::properties;
 use super::schedules::Scope;
 use super::section::{At, Section, brief, nearest};
 use super::sheet::Sheet;
-use super::terms::{SECOND, catch_up, chunk, columns, freshness, notify, retry};
+use super::terms::{SECOND, backfill_new, catch_up, chunk, columns, freshness, notify, retry};
 use super::warnings;
 use super::window::window;
 use crate::schedule::{
@@ -34,6 +34,7 @@ pub(super) const KEYS: &[&str] = &[
     "deadline",
     "retry",
     "enabled",
+    "backfill_new",
     "columns",
     "checks",
     "freshness",
@@ -109,6 +110,7 @@ pub(super) fn resolve(
     let deadline = top.duration("deadline", SECOND);
     let retry = retry(&top, deadline.as_ref());
     let enabled = top.boolean("enabled").unwrap_or(true);
+    let backfill_new = backfill_new(&top, window);
     let columns = columns(&top);
     let checks = checks(&top);
     let freshness = freshness(&top);
@@ -143,6 +145,7 @@ pub(super) fn resolve(
         deadline: deadline.map_or(6 * HOUR, |at| at.value),
         retry,
         enabled,
+        backfill_new,
         columns,
         checks,
         freshness,

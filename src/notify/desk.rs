@@ -203,8 +203,7 @@ impl<S: Store> Open<S> {
     async fn take(&mut self, event: &StoredEvent) -> Result<bool, String> {
         let fact = match said(event) {
             None => return Ok(false),
-            Some(Said::Called) => return Ok(self.memory.called()),
-            Some(Said::LearnedByPoll) => return Ok(self.memory.polled()),
+            Some(Said::Callbacks) => return Ok(true),
             Some(Said::Started(schedule, run)) => Fact::Started { schedule, run },
             Some(Said::Ended(id)) => match self.stored(id).await? {
                 Some(run) => Fact::Ended { run },

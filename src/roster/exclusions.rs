@@ -72,6 +72,7 @@ impl Roster {
             turn.entries.push(note(body));
             turn.saved.push(Saved::Exclusion(property, None));
             self.excluded.remove(&property);
+            self.meet_included();
         }
         let mut now = self.property(property);
         now.excluded = None;

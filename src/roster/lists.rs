@@ -40,6 +40,7 @@ impl Roster {
 
     /// Keeps the list that the vendor gave, so that coverage is asked of the same properties.
     pub(super) fn remember_roster(&mut self, name: &Name, ids: Arc<Vec<i64>>, turn: &mut Turn) {
+        self.meet_asked(name, &ids, turn);
         let hash = roster_hash(&ids);
         let Some(mark) = self.marks.get_mut(name) else {
             return;

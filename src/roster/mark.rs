@@ -32,6 +32,9 @@ pub struct Mark {
     /// Name of the list of properties in its declaration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<String>,
+    /// Name of the list of properties it has had, where it wants history for new ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
     /// Its files were seen to have no date column, so that its parts are one day long.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_day_parts: bool,
@@ -78,6 +81,7 @@ impl Mark {
             data_through: None,
             roster: None,
             listed: None,
+            seen: None,
             one_day_parts: false,
             whole_partitions: false,
             skips: 0,

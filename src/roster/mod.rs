@@ -24,8 +24,10 @@ mod lateness;
 mod limits;
 mod listing;
 mod lists;
+mod loaded;
 mod lost;
 mod mark;
+mod newcomers;
 pub mod plan;
 mod queues;
 mod reconcile;
@@ -53,8 +55,9 @@ pub use lateness::Lateness;
 pub use limits::Limits;
 pub use mark::{Ended, Landed, Mark, Paused};
 pub use restore::Grounds;
-pub use roster::{Loaded, Roster};
-pub use silence::CallbacksNow;
+pub use loaded::Loaded;
+pub use roster::Roster;
+pub use silence::{CallbacksNow, SILENT_SINCE};
 pub use standing::{Proof, Standing, standing};
 pub use turn::{
     Answer, CellNow, Command, Declared, Effect, Entry, Input, Listed, Mode, OpenRun, Refusal,

@@ -3,10 +3,11 @@
 use super::callbacks::Idle;
 use super::clock::Clock;
 use super::inflight::Inflight;
+use super::newcomers::Newcomers;
 use super::queues::Queues;
 use super::reconcile::Reconciliation;
 use super::silence::{Callbacks, Ended};
-use super::{Doubt, Entry, Exclusion, Input, Limits, Mark, Mode, Saved, Turn};
+use super::{Entry, Exclusion, Input, Limits, Loaded, Mark, Mode, Saved, Turn};
 use crate::coverage::Ledger;
 use crate::run::{
     CreateFailure, Event, Fault, FaultClass, Ignored, PartNumber, PartState, Run, RunId, settled,
@@ -20,22 +21,6 @@ use std::sync::Arc;
 
 /// Marks saved in one turn.
 const MARKS_A_TURN: usize = 20_000;
-
-/// What the store remembers, as the roster begins.
-#[derive(Debug, Default)]
-pub struct Loaded {
-    pub marks: BTreeMap<Name, Mark>,
-    /// Runs with work left, with their parts and properties.
-    pub open: Vec<Run>,
-    pub ledgers: BTreeMap<Name, Ledger>,
-    /// Properties as the vendor listed them last, of schedules that ask it.
-    pub rosters: BTreeMap<Name, Arc<Vec<i64>>>,
-    pub excluded: BTreeMap<i64, Exclusion>,
-    /// The state may not know all there is.
-    pub doubt: Option<Doubt>,
-    /// What is known to lie outside the vendor's contract.
-    pub drift: BTreeSet<String>,
-}
 
 /// A schedule as declared, and what is remembered of it.
 #[derive(Debug)]
@@ -78,6 +63,7 @@ pub struct Roster {
     pub(super) clock: Clock,
     pub(super) ledgers: BTreeMap<Name, Ledger>,
     pub(super) rosters: BTreeMap<Name, Arc<Vec<i64>>>,
+    pub(super) newcomers: Newcomers,
     pub(super) excluded: BTreeMap<i64, Exclusion>,
     pub(super) idle_callbacks: Idle,
     pub(super) reconciliation: Reconciliation,
@@ -107,7 +93,7 @@ impl Roster {
         schedules: Vec<Schedule>,
         now: DateTime<Utc>,
     ) -> (Roster, Turn) {
-        let callbacks = Callbacks::begin(limits.poll_interval);
+        let callbacks = Callbacks::begin(limits.poll_interval, loaded.silent_since);
         let mut roster = Roster {
             limits,
             schedules: BTreeMap::new(),
@@ -128,6 +114,7 @@ impl Roster {
             clock: Clock::new(now),
             ledgers: loaded.ledgers,
             rosters: loaded.rosters,
+            newcomers: Newcomers::begin(loaded.seen),
             excluded: loaded.excluded,
             idle_callbacks: Idle::default(),
             reconciliation: Reconciliation::begin(loaded.doubt, now),
@@ -147,6 +134,7 @@ impl Roster {
 
     fn take_up(&mut self, run: Run, now: DateTime<Utc>, turn: &mut Turn) {
         let id = run.id.clone();
+        self.inflight.inherit(&run);
         let mut interrupted = Vec::new();
         for part in run.parts.values() {
             if let (PartState::Submitting { .. }, Some(attempt)) = (&part.state, part.current()) {
@@ -202,6 +190,7 @@ impl Roster {
             self.poll_hold(now, turn);
             if !self.reconciliation.holds(now) {
                 self.poll_fires(now, turn);
+                self.poll_newcomers(now, turn);
             }
             self.poll_runs(now, turn);
             self.callbacks.poll(now, turn);

@@ -26,7 +26,7 @@ impl Roster {
         // A publish under way is waited for by its report: an agenda that says "now" until then would spin.
         let ends_at = run
             .deadline_at()
-            .filter(|_| !self.inflight.publishes_run(id));
+            .filter(|_| !self.inflight.may_have_published(id));
         self.queues
             .refresh(run, ends_at, &self.inflight.checked_at, now);
     }
@@ -35,8 +35,8 @@ impl Roster {
         let overdue = self.runs.get(id).is_some_and(|run| {
             !run.state.is_terminal() && run.deadline_at().is_some_and(|deadline| deadline <= now)
         });
-        // A publish under way is let finish: what it wrote must not be called failed.
-        if overdue && !self.inflight.publishes_run(id) {
+        // A publish is let finish, also one that the process before this one began: what it wrote must not be called failed.
+        if overdue && !self.inflight.may_have_published(id) {
             let _ = self.apply(id, &Event::DeadlinePassed, now, turn);
         }
     }

@@ -234,6 +234,8 @@ pub struct Schedule {
     pub deadline: Duration,
     pub retry: Retry,
     pub enabled: bool,
+    /// Days of history that a property new in the roster gets; `None`: none.
+    pub backfill_new: Option<u32>,
     pub columns: Columns,
     pub checks: Checks,
     pub freshness: Option<Freshness>,

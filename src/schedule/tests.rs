@@ -47,6 +47,7 @@ pub(crate) fn schedule(name: &str, cron: &str) -> Schedule {
             schema_change: SchemaChange::Notify,
             on_fail: OnFail::Quarantine,
         },
+        backfill_new: None,
         freshness: None,
         notify: BTreeMap::new(),
     }

@@ -15,7 +15,7 @@ mod status;
 
 pub use cells::{CellMap, CellsOfProperty};
 pub use complete::{
-    Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, IncludeRequest,
+    Age, AgeLevel, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, IncludeRequest,
     JobOfFile, Properties, Property, Why,
 };
 pub use doctor::{

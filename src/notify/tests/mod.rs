@@ -21,6 +21,7 @@ struct World {
     schedule: Schedule,
     mark: Mark,
     health: Health,
+    callbacks: CallbacksNow,
     memory: Memory,
     heard: Vec<Heard>,
 }
@@ -41,6 +42,7 @@ impl World {
             schedule,
             mark: Mark::new(now),
             health: Health::default(),
+            callbacks: CallbacksNow::default(),
             memory: Memory::default(),
             heard: Vec::new(),
         }
@@ -62,7 +64,7 @@ impl World {
                 hold: None,
                 second_jobs: 0,
                 landing_hold: None,
-                callbacks: CallbacksNow::default(),
+                callbacks: self.callbacks.clone(),
                 doubt: None,
             },
             health: self.health.clone(),

@@ -169,6 +169,7 @@ pub fn schedule(name: &str, cron: &str, properties: i64) -> Schedule {
             schema_change: SchemaChange::Notify,
             on_fail: OnFail::Quarantine,
         },
+        backfill_new: None,
         freshness: None,
         notify: BTreeMap::new(),
     }
@@ -297,17 +298,11 @@ impl World {
             marks: self.kept.marks.clone(),
             open,
             ledgers: self.kept.ledgers.clone(),
-            rosters: self
-                .kept
-                .marks
-                .iter()
-                .filter_map(|(name, mark)| {
-                    let ids = self.kept.rosters.get(mark.roster.as_ref()?)?;
-                    Some((name.clone(), ids.clone()))
-                })
-                .collect(),
+            rosters: self.kept.lists(|mark| mark.roster.as_ref()),
+            seen: self.kept.lists(|mark| mark.seen.as_ref()),
             excluded: self.kept.excluded.clone(),
             doubt: self.kept.doubt(),
+            silent_since: self.kept.silent_since(),
             ..Loaded::default()
         };
         let (roster, turn) = Roster::load(
