@@ -91,7 +91,10 @@ fn graded(freshness: &Freshness, plugin: &Plugin) -> Outcome {
     };
     let figures = measured.iter().map(|one| {
         let figure = |limit: Option<u64>| limit.map_or_else(String::new, |limit| limit.to_string());
-        let (warn, error) = (figure(one.warn_after_seconds), figure(one.error_after_seconds));
+        let (warn, error) = (
+            figure(one.warn_after_seconds),
+            figure(one.error_after_seconds),
+        );
         format!("'{}'={}s;{warn};{error}", one.schedule, one.age_seconds)
     });
     let figures: Vec<String> = figures.collect();

@@ -11,7 +11,7 @@ use super::warnings;
 use super::window::window;
 use crate::schedule::{
     Cadence, CadenceFaultKind, Chunk, Columns, Compiler, Format, Name, Overlap, Partition,
-    Properties, Report, Schedule, WindowRule,
+    Properties, Report, Schedule, Shared, WindowRule,
 };
 use chrono_tz::Tz;
 use std::borrow::Cow;
@@ -50,7 +50,7 @@ pub(super) fn resolve(
     name: Name,
     top: Section<'_>,
     scope: &Scope,
-    compiler: &mut Compiler,
+    shared: &mut Shared,
 ) -> Option<Schedule> {
     require_all(&top);
     let description = top
@@ -73,7 +73,7 @@ pub(super) fn resolve(
         ],
     );
     let zone = timezone(&top);
-    let cadence = cadence(&top, zone, compiler);
+    let cadence = cadence(&top, zone, &mut shared.cadences);
     let window = window(&top);
     let properties = properties(&top);
     let chunk = chunk(&top);
@@ -146,8 +146,8 @@ pub(super) fn resolve(
         retry,
         enabled,
         backfill_new,
-        columns,
-        checks,
+        columns: shared.columns.keep(columns),
+        checks: shared.checks.keep(checks),
         freshness,
         notify,
     };

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 /// Events read at a time.
 const PAGE: usize = 256;
 /// The health of the daemon is looked at at least this often.
-const LOOK_MAX: Duration = Duration::from_secs(30);
+const LOOK_MAX: Duration = Duration::from_secs(60);
 /// Between two readings of the journal: many events may come at once.
 const BATCH: Duration = Duration::from_millis(200);
 /// Reports of the senders that may wait.

@@ -97,10 +97,8 @@ impl Roster {
             }
             if let Properties::Listed(list) = &known.schedule.properties {
                 for property in list.iter().filter(|property| property.name.is_some()) {
-                    all.entry(property.id)
-                        .or_default()
-                        .name
-                        .clone_from(&property.name);
+                    let name = property.name.as_deref().map(str::to_owned);
+                    all.entry(property.id).or_default().name = name;
                 }
             }
         }

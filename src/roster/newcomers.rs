@@ -5,8 +5,7 @@
 
 use super::backfill::{Backfill, Order, cells_of_run};
 use super::cells::Question;
-use super::runs::roster_hash;
-use super::{Roster, Saved, Turn};
+use super::{ListName, Roster, Saved, Turn};
 use crate::coverage::{Ledger, Only};
 use crate::run::{Run, RunId};
 use crate::schedule::{Name, Properties, Schedule, Window};
@@ -54,8 +53,8 @@ impl Roster {
         let now = self.properties_now(schedule);
         let listed = matches!(schedule.properties, Properties::Listed(_));
         let mark = self.marks.get(&schedule.name);
-        let told = mark.and_then(|mark| mark.listed.as_ref());
-        if !listed || told.is_some_and(|told| *told == roster_hash(&now)) {
+        let told = mark.and_then(|mark| mark.listed);
+        if !listed || told == Some(ListName::of(&now)) {
             before.extend(now.iter());
         }
         self.see_first(&schedule.name, before, &now, turn);
@@ -104,13 +103,14 @@ impl Roster {
     fn see(&mut self, name: &Name, mut ids: Vec<i64>, turn: &mut Turn) {
         ids.sort_unstable();
         ids.dedup();
-        let (hash, ids) = (roster_hash(&ids), Arc::new(ids));
+        let (list, ids) = (ListName::of(&ids), Arc::new(ids));
         let Some(mark) = self.marks.get_mut(name) else {
             return;
         };
-        mark.seen = Some(hash.clone());
+        mark.seen = Some(list);
         self.touch_mark(name);
         self.newcomers.seen.insert(name.clone(), Arc::clone(&ids));
+        let hash = list.to_string();
         turn.saved.push(Saved::Roster { hash, ids });
     }
 

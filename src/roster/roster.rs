@@ -6,6 +6,7 @@ use super::inflight::Inflight;
 use super::newcomers::Newcomers;
 use super::queues::Queues;
 use super::reconcile::Reconciliation;
+use super::same_cells::Askers;
 use super::silence::{Callbacks, Ended};
 use super::{Entry, Exclusion, Input, Limits, Loaded, Mark, Mode, Saved, Turn};
 use crate::coverage::Ledger;
@@ -45,6 +46,7 @@ pub struct Roster {
     pub(super) fires: BTreeSet<(DateTime<Utc>, Name)>,
     pub(super) runs: BTreeMap<RunId, Run>,
     pub(super) queues: Queues,
+    pub(super) askers: Askers,
     pub(super) inflight: Inflight,
     /// When the vendor's list is to be read next; meaningful while jobs are watched.
     pub(super) sweep_at: Option<DateTime<Utc>>,
@@ -101,6 +103,7 @@ impl Roster {
             fires: BTreeSet::new(),
             runs: BTreeMap::new(),
             queues: Queues::default(),
+            askers: Askers::default(),
             inflight: Inflight::default(),
             sweep_at: Some(now),
             last_list_at: None,
@@ -146,6 +149,7 @@ impl Roster {
         }
         self.queues
             .refresh(&run, run.deadline_at(), &self.inflight.checked_at, now);
+        self.askers.insert(&run);
         self.runs.insert(id.clone(), run);
         for (part, attempt) in interrupted {
             let words = "the daemon stopped before the create was answered";
@@ -248,7 +252,7 @@ impl Roster {
         self.dirty
             .parts
             .extend(touched.parts.into_iter().map(|part| (id.clone(), part)));
-        if let Event::Planned { .. } = event {
+        if let Event::Planned { .. } | Event::Widened { .. } = event {
             self.note_same_cells(id, turn);
         }
         if became_terminal {
@@ -298,12 +302,14 @@ impl Roster {
     pub(super) fn adopt_whole(&mut self, run: Run, turn: &mut Turn) {
         let parts = run.parts.keys().map(|part| (run.id.clone(), *part));
         self.dirty.parts.extend(parts);
+        self.askers.insert(&run);
         self.adopt_new(run, turn);
     }
 
     /// A run that had ended is opened again.
     pub(super) fn reopen(&mut self, run: Run) {
         let id = run.id.clone();
+        self.askers.insert(&run);
         self.dirty.runs.insert(id.clone());
         self.dirty.new.insert(id.clone());
         self.runs.insert(id, run);
@@ -349,6 +355,7 @@ impl Roster {
             if settled(run) {
                 if let Some(run) = self.runs.remove(&id) {
                     self.queues.remove(&run);
+                    self.askers.remove(&run);
                 }
                 self.inflight.forget(&id);
                 self.inherited.retain(|(run, _)| *run != id);

@@ -194,7 +194,7 @@ pub struct Freshness {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Property {
     pub id: i64,
-    pub name: Option<String>,
+    pub name: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,8 +236,10 @@ pub struct Schedule {
     pub enabled: bool,
     /// Days of history that a property new in the roster gets; `None`: none.
     pub backfill_new: Option<u32>,
-    pub columns: Columns,
-    pub checks: Checks,
+    /// Shared with the schedules that say the same.
+    pub columns: Arc<Columns>,
+    /// Shared with the schedules that say the same.
+    pub checks: Arc<Checks>,
     pub freshness: Option<Freshness>,
     /// Event name (`failed`, `late`, `landed`, `recovered`, `all`) → notifier names.
     pub notify: BTreeMap<String, Vec<String>>,

@@ -3,7 +3,7 @@
 pub use super::changes::commit_of;
 use super::{Error, Key, Store, Tree};
 use crate::coverage::{Ledger, Line};
-use crate::roster::{Doubt, Exclusion, Loaded, Mark, SILENT_SINCE};
+use crate::roster::{Doubt, Exclusion, ListName, Loaded, Mark, SILENT_SINCE};
 use crate::run::{Part, PublishedFile, Run, RunId, RunState};
 use crate::schedule::{Name, Window};
 use serde::de::DeserializeOwned;
@@ -60,8 +60,8 @@ pub fn load(store: &impl Store) -> Result<Loaded, Error> {
         }
     }
     Ok(Loaded {
-        rosters: rosters(store, &marks, |mark| mark.roster.as_ref())?,
-        seen: rosters(store, &marks, |mark| mark.seen.as_ref())?,
+        rosters: rosters(store, &marks, |mark| mark.roster)?,
+        seen: rosters(store, &marks, |mark| mark.seen)?,
         marks,
         open,
         ledgers: ledgers(store)?,
@@ -75,13 +75,13 @@ pub fn load(store: &impl Store) -> Result<Loaded, Error> {
 fn rosters(
     store: &impl Store,
     marks: &BTreeMap<Name, Mark>,
-    hash: impl Fn(&Mark) -> Option<&String>,
+    list: impl Fn(&Mark) -> Option<ListName>,
 ) -> Result<BTreeMap<Name, Arc<Vec<i64>>>, Error> {
     let named = marks
         .iter()
-        .filter_map(|(name, mark)| Some((name, hash(mark)?)));
+        .filter_map(|(name, mark)| Some((name, list(mark)?.to_string())));
     named
-        .map(|(name, hash)| Ok((name.clone(), Arc::new(roster(store, hash)?))))
+        .map(|(name, hash)| Ok((name.clone(), Arc::new(roster(store, &hash)?))))
         .collect()
 }
 

@@ -144,7 +144,10 @@ fn freshness_tells_what_is_too_old() {
         (&json!("daily"), &json!("unset")),
         "told, not judged"
     );
-    assert!(unset["age_seconds"].is_u64() && unset["warn_after_seconds"].is_null(), "{unset}");
+    assert!(
+        unset["age_seconds"].is_u64() && unset["warn_after_seconds"].is_null(),
+        "{unset}"
+    );
     // Lateness is a matter of the clock alone: it is asked until the second is over.
     let mut answer = stage.verb(&["freshness"]);
     let begun = std::time::Instant::now();

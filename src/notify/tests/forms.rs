@@ -82,10 +82,7 @@ fn the_journal_says_what_matters() {
         },
     };
     for turn in ["callbacks_silent", "callbacks_back"] {
-        assert_eq!(
-            said(&event(json!({"event": turn}))),
-            Some(Said::Callbacks)
-        );
+        assert_eq!(said(&event(json!({"event": turn}))), Some(Said::Callbacks));
     }
     for quiet in ["callback_heard", "job_checked"] {
         assert_eq!(said(&event(json!({"event": quiet}))), None);

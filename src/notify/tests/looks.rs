@@ -96,11 +96,11 @@ fn data_grows_late_by_its_own_freshness_and_is_fresh_again() {
     );
     world.ends(RunState::Landed);
     assert_eq!(world.told(), ["fresh_again→ops"]);
-    world.mark.paused = Some(Paused {
+    world.mark.paused = Some(Box::new(Paused {
         since: world.now,
         reason: "r".to_owned(),
         by: "b".to_owned(),
-    });
+    }));
     assert!(
         world.after(hours(100)).told().is_empty(),
         "nobody waits for a paused schedule"

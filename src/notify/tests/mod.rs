@@ -90,18 +90,18 @@ impl World {
 
     fn ends(&mut self, state: RunState) {
         let id = RunId::of_trigger(&self.schedule.name, self.now);
-        self.mark.last_ended = Some(Ended {
+        self.mark.last_ended = Some(Box::new(Ended {
             run: id.clone(),
             state,
             reason: Some("because".to_owned()),
             at: self.now,
-        });
+        }));
         if state == RunState::Landed {
-            self.mark.last_landed = Some(Landed {
+            self.mark.last_landed = Some(Box::new(Landed {
                 run: id,
                 at: self.now,
                 window: window(),
-            });
+            }));
         }
     }
 

@@ -68,11 +68,11 @@ impl Kept {
     /// The lists of properties that marks name.
     pub fn lists(
         &self,
-        hash: impl Fn(&Mark) -> Option<&String>,
+        list: impl Fn(&Mark) -> Option<ListName>,
     ) -> BTreeMap<Name, std::sync::Arc<Vec<i64>>> {
         let named = self.marks.iter();
         let named = named.filter_map(|(name, mark)| {
-            let ids = self.rosters.get(hash(mark)?)?;
+            let ids = self.rosters.get(&list(mark)?.to_string())?;
             Some((name.clone(), ids.clone()))
         });
         named.collect()
