@@ -55,7 +55,7 @@ pub(super) fn resolve(
     require_all(&top);
     let description = top
         .text("description")
-        .map_or_else(String::new, |at| at.value.into_owned());
+        .map_or_else(Box::default, |at| Box::from(at.value.as_ref()));
     let report = top.choice(
         "report",
         &[
@@ -113,7 +113,7 @@ pub(super) fn resolve(
     let backfill_new = backfill_new(&top, window);
     let columns = columns(&top);
     let checks = checks(&top);
-    let freshness = freshness(&top);
+    let freshness = freshness(&top).map(Box::new);
     let notify = notify(&top, scope.notifiers.as_ref());
     let sheet = top.sheet;
     let spans = warnings::Spans::of(&top);

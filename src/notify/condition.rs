@@ -172,7 +172,7 @@ fn age(now: &ScheduleNow, seen: &Seen) -> Option<Condition> {
     if now.mark.paused.is_some() || !now.schedule.enabled {
         return None;
     }
-    now.schedule.freshness?;
+    now.schedule.freshness.as_ref()?;
     let through = now.mark.data_through;
     let Some(lateness) = now.lateness(seen.snapshot.at) else {
         // Before its first data a schedule is not yet late, but not fresh either.

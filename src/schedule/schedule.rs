@@ -219,7 +219,7 @@ pub enum Properties {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     pub name: Name,
-    pub description: String,
+    pub description: Box<str>,
     pub report: Report,
     pub format: Format,
     pub cadence: Cadence,
@@ -240,7 +240,7 @@ pub struct Schedule {
     pub columns: Arc<Columns>,
     /// Shared with the schedules that say the same.
     pub checks: Arc<Checks>,
-    pub freshness: Option<Freshness>,
+    pub freshness: Option<Box<Freshness>>,
     /// Event name (`failed`, `late`, `landed`, `recovered`, `all`) → notifier names.
     pub notify: BTreeMap<String, Vec<String>>,
 }

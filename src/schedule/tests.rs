@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) fn schedule(name: &str, cron: &str) -> Schedule {
     Schedule {
         name: Name::parse(name).unwrap(),
-        description: String::new(),
+        description: Box::default(),
         report: Report::Property,
         format: Format::Csv,
         cadence: Cadence::compile(&[cron.to_owned()], Tz::UTC).unwrap(),

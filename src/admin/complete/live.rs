@@ -219,7 +219,7 @@ fn age(now: &ScheduleNow, at: DateTime<Utc>) -> Option<view::Age> {
     let last_success = mark.last_landed.as_ref().map(|landed| landed.at);
     let since = last_success.unwrap_or(mark.first_seen);
     let age = (at - since).to_std().unwrap_or_default();
-    let level = match schedule.freshness {
+    let level = match schedule.freshness.as_deref() {
         None => view::AgeLevel::Unset,
         Some(limits) if age > limits.error_after => view::AgeLevel::Error,
         Some(limits) if age > limits.warn_after => view::AgeLevel::Warn,

@@ -70,10 +70,10 @@ fn a_restart_tells_nothing_twice_and_forgets_nothing() {
 #[test]
 fn data_grows_late_by_its_own_freshness_and_is_fresh_again() {
     let mut world = World::new(&[("late", &["ops"]), ("recovered", &["ops"])]);
-    world.schedule.freshness = Some(Freshness {
+    world.schedule.freshness = Some(Box::new(Freshness {
         warn_after: Duration::from_secs(26 * 3600),
         error_after: Duration::from_secs(36 * 3600),
-    });
+    }));
     world.ends(RunState::Landed);
     let next = |world: &World| next_look(&world.memory, &world.seen());
     assert_eq!(next(&world), Some(at("2026-11-23T14:00:00Z")));

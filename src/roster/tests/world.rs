@@ -127,7 +127,7 @@ pub fn limits() -> Limits {
 pub fn schedule(name: &str, cron: &str, properties: i64) -> Schedule {
     Schedule {
         name: Name::parse(name).expect("a valid name"),
-        description: String::new(),
+        description: Box::default(),
         report: Kind::Property,
         format: Format::Jsonl,
         cadence: Cadence::compile(&[cron.to_owned()], chrono_tz::UTC).expect("a valid cron"),
