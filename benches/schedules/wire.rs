@@ -2,7 +2,7 @@
 //! to do.
 
 use aptiqd::apartmentiq::{self, CallbackKeys, Client};
-use aptiqd::engine::{self, Engine, Errands};
+use aptiqd::engine::{self, Engine, Errands, Handle};
 use aptiqd::landing::{self, Landing};
 use aptiqd::roster::Limits;
 use aptiqd::store::{Disk, Settings};
@@ -36,7 +36,8 @@ pub fn measure(fires: usize) {
         .enable_all()
         .build()
         .expect("a runtime");
-    let engine = {
+    // Without a handle the engine's inbox is closed, and it would look there without end.
+    let (engine, _handle) = {
         let _inside = runtime.enter();
         engine(folder.path(), at)
     };
@@ -60,7 +61,7 @@ pub fn measure(fires: usize) {
     );
 }
 
-fn engine(folder: &Path, at: SocketAddr) -> Engine<Disk> {
+fn engine(folder: &Path, at: SocketAddr) -> (Engine<Disk>, Handle) {
     let token = folder.join("token");
     std::fs::write(&token, "bench").expect("a token file");
     let (disk, _) =
@@ -102,8 +103,7 @@ fn engine(folder: &Path, at: SocketAddr) -> Engine<Disk> {
         beat_period: None,
         ended: Box::new(|_| ()),
     };
-    let (engine, _) = Engine::open(Arc::new(disk), errands, options).expect("an engine");
-    engine
+    Engine::open(Arc::new(disk), errands, options).expect("an engine")
 }
 
 /// Notes how long after the full second each request begins, and refuses it.

@@ -17,7 +17,7 @@ pub fn schedule(now: &ScheduleNow, snapshot: &Snapshot) -> ScheduleStatus {
     let (level, state, reason) = judge(now, snapshot);
     ScheduleStatus {
         name: schedule.name.to_string(),
-        description: schedule.description.clone(),
+        description: schedule.description.to_string(),
         enabled: schedule.enabled,
         paused: mark.paused.as_ref().map(|paused| Pause {
             since: paused.since,

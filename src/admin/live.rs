@@ -233,17 +233,24 @@ impl<S: Store, O: Outside> Daemon for Live<S, O> {
     }
 
     async fn reload(&self, actor: Actor, intent: Intent) -> Result<view::Reload, Refusal> {
-        let declared = self.outside.reload(actor.label(), mode(intent)).await;
-        let declared = declared.map_err(|why| match why {
+        let reloaded = self.outside.reload(actor.label(), mode(intent)).await;
+        let reloaded = reloaded.map_err(|why| match why {
             NotReloaded::Faults(faults) => broken_config(faults),
             NotReloaded::Asked(asked) => refusal(asked),
         })?;
         let names = |names: Vec<Name>| names.into_iter().map(String::from).collect();
         Ok(view::Reload {
             schema: "aptiqd.reload/1".to_owned(),
-            added: names(declared.added),
-            changed: names(declared.changed),
-            removed: names(declared.removed),
+            added: names(reloaded.declared.added),
+            changed: names(reloaded.declared.changed),
+            removed: names(reloaded.declared.removed),
+            notifiers: reloaded.notifiers,
+            callback_keys: reloaded.callback_keys,
+            needs_restart: reloaded
+                .needs_restart
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             dry_run: intent == Intent::DryRun,
         })
     }

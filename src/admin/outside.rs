@@ -1,7 +1,7 @@
 //! What the admin side shows and does beside the engine: the composition root knows it.
 
 use super::view::{
-    Callbacks, ConfigHealth, Credential, Fault, File, JobOfFile, LandingHealth, Pruned,
+    Callbacks, Changes, ConfigHealth, Credential, Fault, File, JobOfFile, LandingHealth, Pruned,
 };
 use crate::engine::Asked;
 use crate::roster::{Declared, Mode};
@@ -61,12 +61,13 @@ pub trait Outside: Send + Sync + 'static {
     /// In words, if the landing folder cannot be read or written.
     fn prune(&self, by: String, mode: Mode) -> impl Future<Output = Result<Pruned, String>> + Send;
 
-    /// Takes the schedules as they are on disk now, all or none, and reads credentials again.
+    /// Takes schedules, receivers of notices and callback keys as they are on disk now, all or none, and reads
+    /// credentials again.
     fn reload(
         &self,
         by: String,
         mode: Mode,
-    ) -> impl Future<Output = Result<Declared, NotReloaded>> + Send;
+    ) -> impl Future<Output = Result<Reloaded, NotReloaded>> + Send;
 }
 
 /// A landed file as its manifest tells of it.
@@ -80,6 +81,18 @@ pub struct LandedFile {
     pub window: Window,
     pub landed_at: DateTime<Utc>,
     pub jobs: Vec<JobOfFile>,
+}
+
+/// What a reload has taken up, or would.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    pub declared: Declared,
+    /// Receivers of notices.
+    pub notifiers: Changes,
+    /// Other keys sign or verify callback addresses.
+    pub callback_keys: bool,
+    /// Keys of `aptiqd.toml` that changed and wait for the next start.
+    pub needs_restart: Vec<&'static str>,
 }
 
 /// Why a reload changed nothing.

@@ -192,7 +192,9 @@ async fn trigger<D: Daemon>(
     let run = daemon
         .trigger(schedule, window, peer.actor(), intent)
         .await?;
-    Ok(Json(Triggered::new(run)))
+    let mut triggered = Triggered::new(run);
+    triggered.dry_run = body.0.dry_run;
+    Ok(Json(triggered))
 }
 
 async fn pause<D: Daemon>(

@@ -3,12 +3,13 @@
 
 use crate::run::AttemptId;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What comes between `public_url` and the token.
 pub const PATH: &str = "/cb/v1/";
@@ -18,10 +19,15 @@ const MAC_BYTES: usize = 16;
 const KEY_BYTES: usize = 32;
 const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// The keys of callback addresses: the first one signs, all of them verify.
-#[derive(Clone)]
+/// The keys of callback addresses: the first one signs, all of them verify. They can be exchanged while they are used.
 pub struct CallbackKeys {
+    ring: RwLock<Arc<Ring>>,
+}
+
+struct Ring {
     keys: Vec<Hmac<Sha256>>,
+    /// Tells whether two rings hold the same keys in the same order.
+    print: [u8; 32],
     /// They were made just now: addresses given out before cannot be verified any more.
     fresh: bool,
 }
@@ -48,6 +54,7 @@ impl CallbackKeys {
     /// One key a line, 64 hex digits, newest first; empty lines are passed over.
     pub fn parse(text: &str) -> Result<CallbackKeys, KeyError> {
         let mut keys = Vec::new();
+        let mut print = Sha256::new();
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() {
@@ -56,11 +63,41 @@ impl CallbackKeys {
             let malformed = KeyError::Malformed { line: index + 1 };
             let key: [u8; KEY_BYTES] = decode_hex(&line.to_ascii_lowercase()).ok_or(malformed)?;
             keys.push(keyed(&key));
+            print.update(key);
         }
         if keys.is_empty() {
             return Err(KeyError::Empty);
         }
-        Ok(CallbackKeys { keys, fresh: false })
+        Ok(CallbackKeys::of(Ring {
+            keys,
+            print: print.finalize().into(),
+            fresh: false,
+        }))
+    }
+
+    fn of(ring: Ring) -> CallbackKeys {
+        CallbackKeys {
+            ring: RwLock::new(Arc::new(ring)),
+        }
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads a key file that must be there.
+    pub fn load(path: &Path) -> Result<CallbackKeys, KeyError> {
+        CallbackKeys::parse(&read_bounded(path).map_err(io_error("read", path))?)
+    }
+
+    /// Whether both hold the same keys in the same order.
+    pub fn are(&self, other: &CallbackKeys) -> bool {
+        self.ring().print == other.ring().print
+    }
+
+    /// From now on these sign and verify, everywhere that this is shared.
+    pub fn exchange(&self, new: &CallbackKeys) {
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = new.ring();
     }
 
     /// Reads the key file, or makes one with a fresh key and mode 0600, durable on return.
@@ -81,10 +118,11 @@ impl CallbackKeys {
     }
 
     fn fresh(key: &[u8; KEY_BYTES]) -> CallbackKeys {
-        CallbackKeys {
+        CallbackKeys::of(Ring {
             keys: vec![keyed(key)],
+            print: Sha256::digest(key).into(),
             fresh: true,
-        }
+        })
     }
 
     /// `public_url` + `/cb/v1/` + token, signed with the newest key.
@@ -96,7 +134,7 @@ impl CallbackKeys {
     /// The last segment of an attempt's address.
     pub fn token(&self, attempt: &AttemptId) -> String {
         let text = attempt.to_string();
-        let mac = self.keys[0]
+        let mac = self.ring().keys[0]
             .clone()
             .chain_update(text.as_bytes())
             .finalize()
@@ -113,7 +151,7 @@ impl CallbackKeys {
         let (text, mac) = token.rsplit_once('.')?;
         let mac: [u8; MAC_BYTES] = decode_hex(mac)?;
         let mut genuine = false;
-        for key in &self.keys {
+        for key in &self.ring().keys {
             let keyed = key.clone().chain_update(text.as_bytes());
             genuine |= keyed.verify_truncated_left(&mac).is_ok();
         }
@@ -124,7 +162,7 @@ impl CallbackKeys {
     /// could prove it may be lost.
     pub fn resembles(&self, public_url: &str, url: &str) -> Option<AttemptId> {
         let token = url.strip_prefix(public_url.trim_end_matches('/'))?;
-        let ours = self.fresh && token.starts_with(PATH) && self.verify_url(url).is_none();
+        let ours = self.ring().fresh && token.starts_with(PATH) && self.verify_url(url).is_none();
         ours.then(|| attempt_of_url(url))?
     }
 
@@ -136,7 +174,7 @@ impl CallbackKeys {
 
 impl fmt::Debug for CallbackKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CallbackKeys({} redacted)", self.keys.len())
+        write!(f, "CallbackKeys({} redacted)", self.ring().keys.len())
     }
 }
 
@@ -291,9 +329,26 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_exchanged_under_whoever_uses_them() {
+        let used = CallbackKeys::parse(OLD).unwrap();
+        let before = used.token(&attempt());
+        let both = CallbackKeys::parse(&format!("{NEW}\n{OLD}")).unwrap();
+        assert!(!used.are(&both) && used.are(&CallbackKeys::parse(OLD).unwrap()));
+        used.exchange(&both);
+        assert!(used.are(&both));
+        assert_ne!(used.token(&attempt()), before, "the newest signs");
+        assert_eq!(used.verify(&before), Some(attempt()), "all verify");
+        used.exchange(&CallbackKeys::parse(NEW).unwrap());
+        assert_eq!(used.verify(&before), None);
+    }
+
+    #[test]
     fn a_genuine_mac_over_no_attempt_is_nobodys() {
         let keys = CallbackKeys::parse(NEW).unwrap();
-        let mac = keys.keys[0].clone().chain_update(b"hello").finalize();
+        let mac = keys.ring().keys[0]
+            .clone()
+            .chain_update(b"hello")
+            .finalize();
         let token = format!("hello.{}", encode_hex(&mac.into_bytes()[..MAC_BYTES]));
         assert_eq!(keys.verify(&token), None);
     }

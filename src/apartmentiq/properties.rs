@@ -152,7 +152,11 @@ impl Found {
             return Err(Fault::new(FaultClass::Nonsense, words));
         }
         let properties = self.0.into_iter();
-        Ok(properties.map(|(id, name)| Property { id, name }).collect())
+        let property = |(id, name): (i64, Option<String>)| Property {
+            id,
+            name: name.map(String::into_boxed_str),
+        };
+        Ok(properties.map(property).collect())
     }
 }
 

@@ -4,7 +4,7 @@ use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::nagios::{self, Grade, Plugin};
 use super::render::{Rows, age, counted, span};
-use crate::admin::view::{Age, Code, Freshness, Level};
+use crate::admin::view::{Age, AgeLevel, Code, Freshness};
 use crate::clock;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     if console.is_json() {
         console.document(&freshness);
     } else if freshness.schedules.is_empty() {
-        console.say("no schedule declares a [freshness]\n");
+        console.say("no schedule is enabled\n");
     } else {
         let now = clock::now();
         let header = [
@@ -54,15 +54,15 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
                 &one.last_success
                     .map_or("never".to_owned(), |at| age(at, now)),
                 through.as_deref().unwrap_or("–"),
-                &seconds(one.warn_after_seconds),
-                &seconds(one.error_after_seconds),
+                &limit(one.warn_after_seconds),
+                &limit(one.error_after_seconds),
             ]);
         }
         console.say(&rows.finish(console));
     }
     // A warning is said above and is no failure.
     match freshness.schedules.first() {
-        Some(worst) if worst.level == Level::Error => Err(late(worst)),
+        Some(worst) if worst.level == AgeLevel::Error => Err(late(worst)),
         _ => Ok(Exit::Done),
     }
 }
@@ -74,24 +74,27 @@ async fn ask(context: &Context) -> Result<Freshness, Failure> {
 
 /// Data without a measure cannot be judged: that is worth a person's look.
 fn graded(freshness: &Freshness, plugin: &Plugin) -> Outcome {
-    let Some(worst) = freshness.schedules.first() else {
+    let measured = |one: &&Age| one.level != AgeLevel::Unset;
+    let measured: Vec<&Age> = freshness.schedules.iter().filter(measured).collect();
+    let Some(worst) = measured.first() else {
         let sentence = "no schedule declares a [freshness]";
         return plugin.report(Grade::Unknown, sentence, "");
     };
     let grade = match worst.level {
-        Level::Ok => Grade::Ok,
-        Level::Warn => Grade::Warning,
-        Level::Error => Grade::Critical,
+        AgeLevel::Ok | AgeLevel::Unset => Grade::Ok,
+        AgeLevel::Warn => Grade::Warning,
+        AgeLevel::Error => Grade::Critical,
     };
-    let sentence = match worst.level {
-        Level::Ok => format!(
-            "{} are fresh",
-            counted(freshness.schedules.len() as u64, "schedule")
-        ),
-        Level::Warn | Level::Error => late(worst).error.message,
+    let sentence = match grade {
+        Grade::Ok => format!("{} are fresh", counted(measured.len() as u64, "schedule")),
+        _ => late(worst).error.message,
     };
-    let figures = freshness.schedules.iter().map(|one| {
-        let (warn, error) = (one.warn_after_seconds, one.error_after_seconds);
+    let figures = measured.iter().map(|one| {
+        let figure = |limit: Option<u64>| limit.map_or_else(String::new, |limit| limit.to_string());
+        let (warn, error) = (
+            figure(one.warn_after_seconds),
+            figure(one.error_after_seconds),
+        );
         format!("'{}'={}s;{warn};{error}", one.schedule, one.age_seconds)
     });
     let figures: Vec<String> = figures.collect();
@@ -112,10 +115,15 @@ fn seconds(count: u64) -> String {
     span(Duration::from_secs(count))
 }
 
-fn word(level: Level) -> &'static str {
+fn limit(count: Option<u64>) -> String {
+    count.map_or_else(|| "–".to_owned(), seconds)
+}
+
+fn word(level: AgeLevel) -> &'static str {
     match level {
-        Level::Ok => "ok",
-        Level::Warn => "warn",
-        Level::Error => "error",
+        AgeLevel::Ok => "ok",
+        AgeLevel::Warn => "warn",
+        AgeLevel::Error => "error",
+        AgeLevel::Unset => "unset",
     }
 }

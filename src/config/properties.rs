@@ -279,7 +279,7 @@ fn rows(
                     id,
                     Property {
                         id,
-                        name: name.map(str::to_owned),
+                        name: name.map(Box::from),
                     },
                 );
             }

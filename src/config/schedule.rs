@@ -6,12 +6,12 @@ use super::properties::properties;
 use super::schedules::Scope;
 use super::section::{At, Section, brief, nearest};
 use super::sheet::Sheet;
-use super::terms::{SECOND, catch_up, chunk, columns, freshness, notify, retry};
+use super::terms::{SECOND, backfill_new, catch_up, chunk, columns, freshness, notify, retry};
 use super::warnings;
 use super::window::window;
 use crate::schedule::{
     Cadence, CadenceFaultKind, Chunk, Columns, Compiler, Format, Name, Overlap, Partition,
-    Properties, Report, Schedule, WindowRule,
+    Properties, Report, Schedule, Shared, WindowRule,
 };
 use chrono_tz::Tz;
 use std::borrow::Cow;
@@ -34,6 +34,7 @@ pub(super) const KEYS: &[&str] = &[
     "deadline",
     "retry",
     "enabled",
+    "backfill_new",
     "columns",
     "checks",
     "freshness",
@@ -49,12 +50,12 @@ pub(super) fn resolve(
     name: Name,
     top: Section<'_>,
     scope: &Scope,
-    compiler: &mut Compiler,
+    shared: &mut Shared,
 ) -> Option<Schedule> {
     require_all(&top);
     let description = top
         .text("description")
-        .map_or_else(String::new, |at| at.value.into_owned());
+        .map_or_else(Box::default, |at| Box::from(at.value.as_ref()));
     let report = top.choice(
         "report",
         &[
@@ -72,7 +73,7 @@ pub(super) fn resolve(
         ],
     );
     let zone = timezone(&top);
-    let cadence = cadence(&top, zone, compiler);
+    let cadence = cadence(&top, zone, &mut shared.cadences);
     let window = window(&top);
     let properties = properties(&top);
     let chunk = chunk(&top);
@@ -109,9 +110,10 @@ pub(super) fn resolve(
     let deadline = top.duration("deadline", SECOND);
     let retry = retry(&top, deadline.as_ref());
     let enabled = top.boolean("enabled").unwrap_or(true);
+    let backfill_new = backfill_new(&top, window);
     let columns = columns(&top);
     let checks = checks(&top);
-    let freshness = freshness(&top);
+    let freshness = freshness(&top).map(Box::new);
     let notify = notify(&top, scope.notifiers.as_ref());
     let sheet = top.sheet;
     let spans = warnings::Spans::of(&top);
@@ -143,8 +145,9 @@ pub(super) fn resolve(
         deadline: deadline.map_or(6 * HOUR, |at| at.value),
         retry,
         enabled,
-        columns,
-        checks,
+        backfill_new,
+        columns: shared.columns.keep(columns),
+        checks: shared.checks.keep(checks),
         freshness,
         notify,
     };

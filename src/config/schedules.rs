@@ -3,7 +3,7 @@
 use super::section::Section;
 use super::sheet::{Sheet, unreadable};
 use super::{Fault, schedule};
-use crate::schedule::{Compiler, Name, Schedule};
+use crate::schedule::{Name, Schedule, Shared};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -100,9 +100,9 @@ pub(super) fn gather(files: &[PathBuf], scope: &Scope) -> Gathered {
 
 fn gather_share(files: &[PathBuf], scope: &Scope) -> Gathered {
     let mut share = Gathered::default();
-    let mut compiler = Compiler::default();
+    let mut shared = Shared::default();
     for file in files {
-        let (outcome, warnings) = load_file(file, scope, &mut compiler);
+        let (outcome, warnings) = load_file(file, scope, &mut shared);
         match outcome {
             Ok(schedule) => share.schedules.push(schedule),
             Err(faults) => share.faults.extend(faults),
@@ -141,10 +141,10 @@ fn same_names(files: &[PathBuf]) -> Vec<Fault> {
 fn load_file(
     file: &Path,
     scope: &Scope,
-    compiler: &mut Compiler,
+    shared: &mut Shared,
 ) -> (Result<Schedule, Vec<Fault>>, Vec<Fault>) {
     match Sheet::open(file) {
-        Ok(sheet) => load_sheet(sheet, scope, compiler),
+        Ok(sheet) => load_sheet(sheet, scope, shared),
         Err(fault) => (Err(vec![fault]), Vec::new()),
     }
 }
@@ -153,7 +153,7 @@ fn load_file(
 pub(super) fn load_sheet(
     mut sheet: Sheet,
     scope: &Scope,
-    compiler: &mut Compiler,
+    shared: &mut Shared,
 ) -> (Result<Schedule, Vec<Fault>>, Vec<Fault>) {
     sheet.now = scope.now;
     let stem = sheet
@@ -173,7 +173,7 @@ pub(super) fn load_sheet(
     };
     let schedule = sheet.table().and_then(|table| {
         let top = Section::top(&sheet, &table, schedule::KEYS);
-        schedule::resolve(name, top, scope, compiler)
+        schedule::resolve(name, top, scope, shared)
     });
     sheet.close(schedule)
 }

@@ -1,12 +1,15 @@
 //! The terms a schedule runs on: size of jobs, catch-up, retries, columns, lateness, notices.
 
 use super::section::{At, Section, brief, nearest};
-use crate::schedule::{CatchUp, CatchUpMode, Chunk, Columns, Freshness, Overlap, Retry};
+use crate::schedule::{
+    CatchUp, CatchUpMode, Chunk, Columns, Freshness, Overlap, Retry, WindowRule,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Events that `[notify]` may name.
 const NOTICES: &[&str] = &["failed", "late", "landed", "recovered", "all"];
@@ -135,6 +138,29 @@ pub(super) fn retry(top: &Section<'_>, deadline: Option<&At<Duration>>) -> Retry
     }
     section.finish();
     retry
+}
+
+/// Days of history for a property that is new in the roster; the longest duration bounds them.
+pub(super) fn backfill_new(top: &Section<'_>, window: Option<WindowRule>) -> Option<u32> {
+    let at = top.duration("backfill_new", Duration::ZERO)?;
+    let help = "write whole days, such as \"90d\", or leave the key out for no history";
+    let days = at.value.as_secs() / DAY.as_secs();
+    if days == 0 || at.value != DAY * u32::try_from(days).unwrap_or(u32::MAX) {
+        let fault = match at.value.is_zero() {
+            true => "`backfill_new` is no day at all",
+            false => "`backfill_new` is not a number of whole days",
+        };
+        return top.fault(at.span, "bad-duration", fault, help);
+    }
+    let pointless = match window {
+        Some(WindowRule::Fixed(_)) => "every fire exports the same days, for new properties too",
+        Some(WindowRule::LastDays(reach)) if days <= u64::from(reach) => {
+            "every fire exports as many days anyway, for new properties too"
+        }
+        _ => return u32::try_from(days).ok(),
+    };
+    let message = format!("`backfill_new` does not go with this `window`: {pointless}");
+    top.fault(at.span, "contradiction", message, "remove `backfill_new`")
 }
 
 pub(super) fn columns(top: &Section<'_>) -> Columns {

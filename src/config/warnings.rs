@@ -86,7 +86,7 @@ pub(super) fn look(sheet: &Sheet, spans: &Spans, schedule: &Schedule, now: DateT
             help,
         );
     }
-    if let (Some(late), None) = (&spans.late, schedule.freshness) {
+    if let (Some(late), None) = (&spans.late, &schedule.freshness) {
         sheet.warn(
             late.clone(),
             "never-late",

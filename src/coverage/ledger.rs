@@ -40,6 +40,13 @@ impl Ledger {
         line.is_some_and(|line| line.lose(span.window()))
     }
 
+    /// The days of `window` by property, each with what is known of it.
+    pub fn known_within(&self, window: Window) -> impl Iterator<Item = (Window, Option<Fate>)> {
+        self.lines
+            .values()
+            .flat_map(move |line| line.within(window))
+    }
+
     /// Every property that was ever asked for, in order.
     pub fn properties(&self) -> impl Iterator<Item = i64> + '_ {
         self.lines.keys().copied()

@@ -2,13 +2,13 @@
 
 use super::{Daemon, Error, Parts, ReloadError};
 use crate::admin::{
-    self, Access, Bound, LandedFile, Live, NotReloaded, Outside, Tally, Vitals, view,
+    self, Access, Bound, LandedFile, Live, NotReloaded, Outside, Reloaded, Tally, Vitals, view,
 };
 use crate::apartmentiq::CredentialKind;
 use crate::callback::Outcome;
 use crate::config;
 use crate::landing::Manifest;
-use crate::roster::{Declared, Mode};
+use crate::roster::Mode;
 use crate::schedule::{Name, Window};
 use crate::store::Store;
 use secrecy::SecretString;
@@ -165,7 +165,7 @@ impl<S: Store> Outside for Parts<S> {
         ))
     }
 
-    async fn reload(&self, by: String, mode: Mode) -> Result<Declared, NotReloaded> {
+    async fn reload(&self, by: String, mode: Mode) -> Result<Reloaded, NotReloaded> {
         let reloaded = self.reloader.reload(by, mode).await;
         reloaded.map_err(|error| match error {
             ReloadError::Faults(faults) => {

@@ -209,9 +209,15 @@ impl<S: Store> Daemon<S> {
             engine_stopped.cancel();
             Ok("the callback listener")
         });
-        let reloader = Reloader::new(config.file.clone(), handle.clone(), api.clone());
+        let config = Arc::new(config);
+        let reloader = Reloader::new(
+            Arc::clone(&config),
+            handle.clone(),
+            api.clone(),
+            Arc::clone(&keys),
+        );
         let parts = Parts {
-            config: Arc::new(config),
+            config,
             handle,
             store,
             api,

@@ -5,33 +5,62 @@ use crate::apartmentiq::CredentialKind;
 use crate::config;
 use crate::notify::{Address, Desk, Health, Receiver};
 use crate::store::Store;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 impl<S: Store> Daemon<S> {
-    /// Sends notices until the daemon stops; without receivers there is nothing to do.
+    /// Sends notices until the daemon stops. A reload that changes the receivers opens the desk anew: what was on its
+    /// way goes out again under its id, as after a restart.
     pub fn serve_notices(&mut self) {
         let parts = self.parts.clone();
-        if parts.config.notify.is_empty() {
-            return;
-        }
-        let receivers = parts.config.notify.iter();
-        let receivers = receivers.map(|(name, notifier)| (name.clone(), receiver(notifier)));
-        let desk = Desk {
-            store: Arc::clone(&parts.store),
-            handle: parts.handle.clone(),
-            reloads: parts.reloader.reloads(),
-            receivers: receivers.collect(),
-            counts: parts.notices.clone(),
-            health: Box::new(move || health(&parts)),
-        };
         let stop = self.stop.clone();
         self.spawn("the notices", async move {
-            // A fault here must not end the daemon: data matters more than word of it.
-            if tokio::spawn(desk.serve(stop.clone())).await.is_err() {
-                tracing::error!("the notices ended abnormally; nobody is told until a restart");
-                stop.cancelled().await;
+            let mut notifiers = parts.reloader.notifiers();
+            while !stop.is_cancelled() {
+                let now = Arc::clone(&notifiers.borrow_and_update());
+                let (closing, stopping) = (stop.child_token(), stop.clone());
+                let open = serve_desk(&parts, &now, closing.clone());
+                let changed = async {
+                    tokio::select! {
+                        () = stopping.cancelled() => {}
+                        changed = notifiers.changed() => if changed.is_err() {
+                            stopping.cancelled().await;
+                        },
+                    }
+                    closing.cancel();
+                };
+                tokio::join!(open, changed);
             }
         });
+    }
+}
+
+/// Until `stop`; without receivers there is nothing to do.
+async fn serve_desk<S: Store>(
+    parts: &Parts<S>,
+    notifiers: &BTreeMap<String, config::Notifier>,
+    stop: CancellationToken,
+) {
+    if notifiers.is_empty() {
+        return;
+    }
+    let receivers = notifiers.iter();
+    let receivers = receivers.map(|(name, notifier)| (name.clone(), receiver(notifier)));
+    let of_health = parts.clone();
+    let desk = Desk {
+        store: Arc::clone(&parts.store),
+        handle: parts.handle.clone(),
+        reloads: parts.reloader.reloads(),
+        receivers: receivers.collect(),
+        counts: parts.notices.clone(),
+        health: Box::new(move || health(&of_health)),
+    };
+    // A fault here must not end the daemon: data matters more than word of it.
+    if tokio::spawn(desk.serve(stop)).await.is_err() {
+        tracing::error!(
+            "the notices ended abnormally; nobody is told until a restart, or a reload that changes the receivers"
+        );
     }
 }
 

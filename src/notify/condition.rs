@@ -15,8 +15,6 @@ pub(super) const EXPIRES_SOON: TimeDelta = TimeDelta::days(7);
 /// Less than this free below the landing folder is told; more than [`FREE_AGAIN`] ends it.
 const FREE_LOW: u64 = 2_000_000_000;
 const FREE_AGAIN: u64 = 2_500_000_000;
-/// So many jobs in a row whose end had to be asked for.
-pub(super) const SILENT_AFTER: u32 = 5;
 
 /// What has a state of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,8 +112,7 @@ impl Condition {
 }
 
 /// Every subject of which something is known; what is absent keeps the state that was told.
-/// `unheard` counts jobs in a row whose end had to be asked for.
-pub(super) fn conditions(seen: &Seen, unheard: u32) -> BTreeMap<Subject, Condition> {
+pub(super) fn conditions(seen: &Seen) -> BTreeMap<Subject, Condition> {
     let mut all = BTreeMap::new();
     for now in &seen.snapshot.schedules {
         let name = &now.schedule.name;
@@ -126,7 +123,7 @@ pub(super) fn conditions(seen: &Seen, unheard: u32) -> BTreeMap<Subject, Conditi
     let daemon = [
         (Subject::Credential, Some(credential(seen))),
         (Subject::Quota, Some(quota(seen))),
-        (Subject::Callbacks, callbacks(seen, unheard)),
+        (Subject::Callbacks, callbacks(seen)),
         (Subject::Reload, Some(reload(seen))),
         (Subject::Disk, disk(seen)),
     ];
@@ -175,7 +172,7 @@ fn age(now: &ScheduleNow, seen: &Seen) -> Option<Condition> {
     if now.mark.paused.is_some() || !now.schedule.enabled {
         return None;
     }
-    now.schedule.freshness?;
+    now.schedule.freshness.as_ref()?;
     let through = now.mark.data_through;
     let Some(lateness) = now.lateness(seen.snapshot.at) else {
         // Before its first data a schedule is not yet late, but not fresh either.
@@ -252,26 +249,27 @@ fn quota(seen: &Seen) -> Condition {
     }
 }
 
-/// Silence needs evidence, and so does its end: after a restart neither is known.
-fn callbacks(seen: &Seen, unheard: u32) -> Option<Condition> {
+/// Whether they are silent is judged by the roster, and kept by it over a restart.
+fn callbacks(seen: &Seen) -> Option<Condition> {
     if !seen.health.callbacks_expected {
         return None;
     }
-    if unheard >= SILENT_AFTER {
-        let text = format!(
-            "no callback came for the last {unheard} jobs; polling found their ends, so data lands, but later"
-        );
-        let mut ill = Condition::ill(
-            Kind::CallbacksSilent,
-            Level::Warning,
-            text,
-            "aptiqd callback test",
-        );
-        ill.data = json!({"jobs": unheard});
-        return Some(ill);
-    }
-    (unheard == 0)
-        .then(|| Condition::well(Kind::CallbacksBack, "callbacks come in again".to_owned()))
+    let now = &seen.snapshot.callbacks;
+    let Some(since) = now.silent_since else {
+        let text = "callbacks come in again".to_owned();
+        return Some(Condition::well(Kind::CallbacksBack, text));
+    };
+    let mut ill = Condition::ill(
+        Kind::CallbacksSilent,
+        Level::Warning,
+        format!(
+            "no callback has come for several jobs in a row, told at {}; polling found their ends, so data lands, but later",
+            since.to_rfc3339_opts(SecondsFormat::Secs, true)
+        ),
+        "aptiqd callback test",
+    );
+    ill.data = json!({"jobs": now.missed, "silent_since": since});
+    Some(ill)
 }
 
 fn reload(seen: &Seen) -> Condition {

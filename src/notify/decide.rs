@@ -219,8 +219,7 @@ fn finish_backfills(memory: &mut Memory, seen: &Seen, out: &mut Out) {
 
 /// Tells what became ill, became worse, lasts, or is well again.
 fn compare(memory: &mut Memory, seen: &Seen, out: &mut Out) {
-    let unheard = memory.unheard.unwrap_or(1);
-    let found = conditions(seen, unheard);
+    let found = conditions(seen);
     let now = out.now;
     for (subject, condition) in &found {
         let before = memory.told.get(subject);

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 /// Events read at a time.
 const PAGE: usize = 256;
 /// The health of the daemon is looked at at least this often.
-const LOOK_MAX: Duration = Duration::from_secs(30);
+const LOOK_MAX: Duration = Duration::from_secs(60);
 /// Between two readings of the journal: many events may come at once.
 const BATCH: Duration = Duration::from_millis(200);
 /// Reports of the senders that may wait.
@@ -203,8 +203,7 @@ impl<S: Store> Open<S> {
     async fn take(&mut self, event: &StoredEvent) -> Result<bool, String> {
         let fact = match said(event) {
             None => return Ok(false),
-            Some(Said::Called) => return Ok(self.memory.called()),
-            Some(Said::LearnedByPoll) => return Ok(self.memory.polled()),
+            Some(Said::Callbacks) => return Ok(true),
             Some(Said::Started(schedule, run)) => Fact::Started { schedule, run },
             Some(Said::Ended(id)) => match self.stored(id).await? {
                 Some(run) => Fact::Ended { run },

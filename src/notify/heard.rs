@@ -31,10 +31,8 @@ pub(super) enum Fact {
 pub(super) enum Said {
     Started(Name, RunId),
     Ended(RunId),
-    /// A job's end was learned by asking, although a callback was to tell of it.
-    LearnedByPoll,
-    /// A callback came, in time or not.
-    Called,
+    /// Callbacks have fallen silent, or are back.
+    Callbacks,
 }
 
 pub(super) fn said(event: &StoredEvent) -> Option<Said> {
@@ -47,15 +45,7 @@ pub(super) fn said(event: &StoredEvent) -> Option<Said> {
             Some(Said::Started(Name::parse(run.schedule()).ok()?, run))
         }
         "run_ended" => run().map(Said::Ended),
-        "callback_heard" => Some(Said::Called),
-        "job_checked" => {
-            let over = matches!(text("status")?, "succeeded" | "failed" | "cancelled");
-            match text("learned_by")? {
-                "callback" => Some(Said::Called),
-                "poll" if over => Some(Said::LearnedByPoll),
-                _ => None,
-            }
-        }
+        "callbacks_silent" | "callbacks_back" => Some(Said::Callbacks),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! What was told and what is on its way, as the store keeps it: one small record each.
 
-use super::condition::{SILENT_AFTER, Subject};
+use super::condition::Subject;
 use super::notice::{Kind, Level, Notice};
 use crate::schedule::Name;
 use crate::store::Sequence;
@@ -43,8 +43,6 @@ pub(super) struct Pending {
 pub(super) struct Memory {
     /// Every event up to here was looked at; `None` before the first look.
     pub heard_through: Option<Sequence>,
-    /// Jobs in a row whose end had to be asked for; `None`: nothing is known.
-    pub unheard: Option<u32>,
     pub told: BTreeMap<Subject, Told>,
     pub backfills: BTreeMap<Name, Backfilled>,
     /// By the notice's id.
@@ -117,19 +115,6 @@ impl Memory {
         given_up
             .filter_map(|(_, id)| self.pending.remove(&id))
             .collect()
-    }
-
-    /// A job's end had to be asked for; `true` if that makes callbacks silent.
-    pub fn polled(&mut self) -> bool {
-        let unheard = self.unheard.unwrap_or(0).saturating_add(1);
-        self.unheard = Some(unheard);
-        unheard == SILENT_AFTER
-    }
-
-    /// A callback came; `true` if silence was told of.
-    pub fn called(&mut self) -> bool {
-        self.unheard = Some(0);
-        self.told.contains_key(&Subject::Callbacks)
     }
 
     /// Whoever got it, or never will, is struck off.

@@ -48,37 +48,13 @@ impl Roster {
         self.refuse_if_paused(name)?;
         let question = self.question(&schedule, Some(wanted.window), now);
         let gaps = self.gaps(name, &question, wanted.only);
-        let mut groups = match schedule.partition {
-            Partition::Window => whole_windows(&schedule, &gaps, wanted.window, now),
-            Partition::Date | Partition::Month => groups(&gaps, schedule.chunk),
-        };
-        if self
-            .marks
-            .get(name)
-            .is_some_and(|mark| mark.whole_partitions)
-        {
-            self.widen_groups(&schedule, &mut groups);
-        }
-        if wanted.order == Order::Oldest {
-            groups.reverse();
-        }
-        let left = groups.split_off(groups.len().min(RUNS_MAX));
-        let left = left.iter().map(cells_of).sum();
-        let at = self.manual_instant(now);
-        let runs: Vec<Run> = groups
-            .into_iter()
-            .zip(1_u32..)
-            .map(|(group, number)| self.backfill_run(&schedule, wanted, group, number, at, now))
-            .collect();
+        let (runs, left) = self.backfill_runs(&schedule, wanted, &gaps, now);
         let shown = runs.iter().cloned().map(with_parts).collect();
         let answer = Answer::Backfill { runs: shown, left };
         if mode == Mode::Dry || runs.is_empty() {
             return Ok(answer);
         }
-        let cells: u64 = runs
-            .iter()
-            .map(|run| u64::from(run.property_count) * u64::from(run.window.len()))
-            .sum();
+        let cells: u64 = runs.iter().map(cells_of_run).sum();
         let body = json!({
             "event": "backfill_asked", "by": by, "from": wanted.window.from,
             "to": wanted.window.to, "only": wanted.only, "max_active": wanted.max_active,
@@ -89,6 +65,38 @@ impl Roster {
             self.adopt_new(run, turn);
         }
         Ok(answer)
+    }
+
+    /// The runs that fill `gaps` in the wanted order, not yet taken in, and the cells that are too many for one backfill.
+    pub(super) fn backfill_runs(
+        &mut self,
+        schedule: &Schedule,
+        wanted: &Backfill,
+        gaps: &[CellSpan],
+        now: DateTime<Utc>,
+    ) -> (Vec<Run>, u64) {
+        let mut groups = match schedule.partition {
+            Partition::Window => whole_windows(schedule, gaps, wanted.window, now),
+            Partition::Date | Partition::Month => groups(gaps, schedule.chunk),
+        };
+        if self
+            .marks
+            .get(&schedule.name)
+            .is_some_and(|mark| mark.whole_partitions)
+        {
+            self.widen_groups(schedule, &mut groups);
+        }
+        if wanted.order == Order::Oldest {
+            groups.reverse();
+        }
+        let left = groups.split_off(groups.len().min(RUNS_MAX));
+        let left = left.iter().map(cells_of).sum();
+        let at = self.manual_instant(now);
+        let runs = groups
+            .into_iter()
+            .zip(1_u32..)
+            .map(|(group, number)| self.backfill_run(schedule, wanted, group, number, at, now));
+        (runs.collect(), left)
     }
 
     /// Where rows cannot be told apart, days are asked for with all properties, and once.
@@ -181,6 +189,10 @@ impl Roster {
         }
         let _ = self.apply(id, &event, now, turn);
     }
+}
+
+pub(super) fn cells_of_run(run: &Run) -> u64 {
+    u64::from(run.property_count) * u64::from(run.window.len())
 }
 
 fn cells_of(group: &Group) -> u64 {

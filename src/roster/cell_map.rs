@@ -33,11 +33,11 @@ impl Roster {
         let question = self.question(&schedule, window, now);
         let nothing = Ledger::default();
         let ledger = self.ledgers.get(name).unwrap_or(&nothing);
-        let names: BTreeMap<i64, &String> = match &schedule.properties {
+        let names: BTreeMap<i64, &str> = match &schedule.properties {
             Properties::Listed(list) => {
                 let named = list.iter();
                 named
-                    .filter_map(|property| Some((property.id, property.name.as_ref()?)))
+                    .filter_map(|property| Some((property.id, property.name.as_deref()?)))
                     .collect()
             }
             Properties::CompSets { .. } | Properties::Accounts(_) => BTreeMap::new(),
@@ -45,7 +45,7 @@ impl Roster {
         let scope = question.scope();
         let rows = scope.properties.iter().map(|&property| CellRow {
             property,
-            name: names.get(&property).map(|name| (*name).clone()),
+            name: names.get(&property).map(|name| (*name).to_owned()),
             spans: ledger.states(property, &scope),
         });
         Ok(Answer::CellMap(Box::new(CellMap {

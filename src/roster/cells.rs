@@ -201,7 +201,7 @@ impl Roster {
             .collect()
     }
 
-    fn open_runs<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Run> {
+    pub(super) fn open_runs<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Run> {
         let from = RunId::first_of(name);
         self.runs
             .range(from..)

@@ -297,11 +297,8 @@ impl Roster {
             return Ok(Answer::Done);
         }
         let body = json!({"event": "paused", "by": by, "reason": reason});
-        mark.paused = Some(Paused {
-            since: now,
-            reason,
-            by,
-        });
+        let since = now;
+        mark.paused = Some(Box::new(Paused { since, reason, by }));
         self.touch_mark(name);
         self.note_schedule(name, body, turn);
         Ok(Answer::Done)

@@ -12,6 +12,7 @@ impl Roster {
             .sweep_at
             .filter(|_| !self.queues.watch.is_empty() && self.inflight.list.is_none());
         let held = self.hold_until();
+        let newcomers = held.is_none() && self.has_newcomers_due();
         let listing = self.inflight.list.is_some();
         let list_at = self.reconciliation.due_at();
         let free = held.is_none() && self.queues.holding.len() < self.limits.open_jobs_max;
@@ -27,6 +28,7 @@ impl Roster {
             (!listing).then_some((list_at, "reconciliation")),
             self.callbacks.deadline().map(|at| (at, "a callback")),
             unsaved.then_some((DateTime::UNIX_EPOCH, "marks to be saved")),
+            newcomers.then_some((DateTime::UNIX_EPOCH, "a changed roster")),
             self.queues.first_wake().map(|at| (at, "a run")),
             sweep.map(|at| (at, "the sweep")),
             hold.map(|at| (at, "the hold on creates")),

@@ -109,6 +109,7 @@ impl Roster {
                 self.set_right(&name, now, turn);
             }
         }
+        self.meet_declared(&schedule, turn);
         self.note_list(&schedule, turn);
         self.forget_columns_if_changed(&schedule);
         // The fire planned so far is taken out of the agenda with the plan for the next one.

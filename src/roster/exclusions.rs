@@ -72,6 +72,7 @@ impl Roster {
             turn.entries.push(note(body));
             turn.saved.push(Saved::Exclusion(property, None));
             self.excluded.remove(&property);
+            self.meet_included();
         }
         let mut now = self.property(property);
         now.excluded = None;
@@ -96,10 +97,8 @@ impl Roster {
             }
             if let Properties::Listed(list) = &known.schedule.properties {
                 for property in list.iter().filter(|property| property.name.is_some()) {
-                    all.entry(property.id)
-                        .or_default()
-                        .name
-                        .clone_from(&property.name);
+                    let name = property.name.as_deref().map(str::to_owned);
+                    all.entry(property.id).or_default().name = name;
                 }
             }
         }

@@ -17,7 +17,7 @@ impl ScheduleNow {
     /// `None` without `[freshness]` and while the data is fresh. Before its first data a schedule ages from when it was
     /// first seen.
     pub fn lateness(&self, at: DateTime<Utc>) -> Option<Lateness> {
-        let freshness = self.schedule.freshness?;
+        let freshness = self.schedule.freshness.as_deref()?;
         let age = (at - self.aging_since()).to_std().ok()?;
         let (warn, error) = (freshness.warn_after, freshness.error_after);
         if age >= error {
@@ -33,7 +33,7 @@ impl ScheduleNow {
     pub fn late_at(&self) -> Vec<DateTime<Utc>> {
         let since = self.aging_since();
         let after = |limit: Duration| since.checked_add_signed(TimeDelta::from_std(limit).ok()?);
-        let freshness = self.schedule.freshness.into_iter();
+        let freshness = self.schedule.freshness.iter();
         freshness
             .flat_map(|limits| [after(limits.warn_after), after(limits.error_after)])
             .flatten()

@@ -1,7 +1,6 @@
 //! Lists of properties that change: declared ones at a reload or a start, the vendor's when it is asked.
 
-use super::runs::roster_hash;
-use super::{Roster, Saved, Turn};
+use super::{ListName, Roster, Saved, Turn};
 use crate::schedule::{Name, Properties, Schedule};
 use serde_json::json;
 use std::sync::Arc;
@@ -24,37 +23,38 @@ impl Roster {
             .filter(|known| matches!(known.properties, Properties::Listed(_)))
             .map(|known| self.properties_now(known));
         let now = self.properties_now(schedule);
-        let hash = roster_hash(&now);
+        let hash = ListName::of(&now);
         let Some(mark) = self.marks.get_mut(name) else {
             return;
         };
-        let before = mark.listed.replace(hash.clone());
-        if before.as_ref() == Some(&hash) {
+        let before = mark.listed.replace(hash);
+        if before == Some(hash) {
             return;
         }
         self.touch_mark(name);
         if let Some(before) = before {
-            self.note_change(name, &before, was.as_deref(), &hash, &now, turn);
+            self.note_change(name, (before, hash), was.as_deref(), &now, turn);
         }
     }
 
     /// Keeps the list that the vendor gave, so that coverage is asked of the same properties.
     pub(super) fn remember_roster(&mut self, name: &Name, ids: Arc<Vec<i64>>, turn: &mut Turn) {
-        let hash = roster_hash(&ids);
+        self.meet_asked(name, &ids, turn);
+        let hash = ListName::of(&ids);
         let Some(mark) = self.marks.get_mut(name) else {
             return;
         };
-        let before = mark.roster.replace(hash.clone());
-        if before.as_ref() != Some(&hash) {
+        let before = mark.roster.replace(hash);
+        if before != Some(hash) {
             turn.saved.push(Saved::Roster {
-                hash: hash.clone(),
+                hash: hash.to_string(),
                 ids: Arc::clone(&ids),
             });
             self.touch_mark(name);
         }
         let was = self.rosters.insert(name.clone(), Arc::clone(&ids));
         if let Some(before) = before.filter(|before| *before != hash) {
-            self.note_change(name, &before, was.as_deref(), &hash, &ids, turn);
+            self.note_change(name, (before, hash), was.as_deref(), &ids, turn);
         }
     }
 
@@ -62,9 +62,8 @@ impl Roster {
     fn note_change(
         &self,
         name: &Name,
-        before: &str,
+        (before, hash): (ListName, ListName),
         was: Option<&Vec<i64>>,
-        hash: &str,
         now: &[i64],
         turn: &mut Turn,
     ) {

@@ -24,8 +24,10 @@ mod lateness;
 mod limits;
 mod listing;
 mod lists;
+mod loaded;
 mod lost;
 mod mark;
+mod newcomers;
 pub mod plan;
 mod queues;
 mod reconcile;
@@ -51,10 +53,11 @@ pub use doubt::{Cause, Doubt};
 pub use exclusions::{Exclusion, PropertyNow};
 pub use lateness::Lateness;
 pub use limits::Limits;
-pub use mark::{Ended, Landed, Mark, Paused};
+pub use loaded::Loaded;
+pub use mark::{Ended, Landed, ListName, Mark, Paused};
 pub use restore::Grounds;
-pub use roster::{Loaded, Roster};
-pub use silence::CallbacksNow;
+pub use roster::Roster;
+pub use silence::{CallbacksNow, SILENT_SINCE};
 pub use standing::{Proof, Standing, standing};
 pub use turn::{
     Answer, CellNow, Command, Declared, Effect, Entry, Input, Listed, Mode, OpenRun, Refusal,

@@ -210,7 +210,7 @@ impl Roster {
         now: DateTime<Utc>,
         turn: &mut Turn,
     ) {
-        self.inflight.publishes.retain(|_, run| run != id);
+        self.inflight.publish_reported(id);
         self.heard_of_landing(outcome.as_ref().err(), now, turn);
         let event = match outcome {
             Ok(published) => Event::RunPublished { published },

@@ -103,22 +103,22 @@ impl Grounds<'_> {
         if let Some(run) = fresh().max_by_key(end)
             && mark.last_ended.as_ref().map(|ended| ended.at) < run.finished_at
         {
-            mark.last_ended = Some(Ended {
+            mark.last_ended = Some(Box::new(Ended {
                 run: run.id.clone(),
                 state: run.state,
                 reason: run.reason.clone(),
                 at: run.finished_at.unwrap_or(self.now),
-            });
+            }));
         }
         let landed = || fresh().filter(|run| run.state == RunState::Landed);
         if let Some(run) = landed().max_by_key(end)
             && mark.last_landed.as_ref().map(|landed| landed.at) < run.finished_at
         {
-            mark.last_landed = Some(Landed {
+            mark.last_landed = Some(Box::new(Landed {
                 run: run.id.clone(),
                 at: run.finished_at.unwrap_or(self.now),
                 window: run.window,
-            });
+            }));
         }
         mark.data_through = mark
             .data_through

@@ -3,10 +3,12 @@
 use super::callbacks::Idle;
 use super::clock::Clock;
 use super::inflight::Inflight;
+use super::newcomers::Newcomers;
 use super::queues::Queues;
 use super::reconcile::Reconciliation;
+use super::same_cells::Askers;
 use super::silence::{Callbacks, Ended};
-use super::{Doubt, Entry, Exclusion, Input, Limits, Mark, Mode, Saved, Turn};
+use super::{Entry, Exclusion, Input, Limits, Loaded, Mark, Mode, Saved, Turn};
 use crate::coverage::Ledger;
 use crate::run::{
     CreateFailure, Event, Fault, FaultClass, Ignored, PartNumber, PartState, Run, RunId, settled,
@@ -20,22 +22,6 @@ use std::sync::Arc;
 
 /// Marks saved in one turn.
 const MARKS_A_TURN: usize = 20_000;
-
-/// What the store remembers, as the roster begins.
-#[derive(Debug, Default)]
-pub struct Loaded {
-    pub marks: BTreeMap<Name, Mark>,
-    /// Runs with work left, with their parts and properties.
-    pub open: Vec<Run>,
-    pub ledgers: BTreeMap<Name, Ledger>,
-    /// Properties as the vendor listed them last, of schedules that ask it.
-    pub rosters: BTreeMap<Name, Arc<Vec<i64>>>,
-    pub excluded: BTreeMap<i64, Exclusion>,
-    /// The state may not know all there is.
-    pub doubt: Option<Doubt>,
-    /// What is known to lie outside the vendor's contract.
-    pub drift: BTreeSet<String>,
-}
 
 /// A schedule as declared, and what is remembered of it.
 #[derive(Debug)]
@@ -60,6 +46,7 @@ pub struct Roster {
     pub(super) fires: BTreeSet<(DateTime<Utc>, Name)>,
     pub(super) runs: BTreeMap<RunId, Run>,
     pub(super) queues: Queues,
+    pub(super) askers: Askers,
     pub(super) inflight: Inflight,
     /// When the vendor's list is to be read next; meaningful while jobs are watched.
     pub(super) sweep_at: Option<DateTime<Utc>>,
@@ -78,6 +65,7 @@ pub struct Roster {
     pub(super) clock: Clock,
     pub(super) ledgers: BTreeMap<Name, Ledger>,
     pub(super) rosters: BTreeMap<Name, Arc<Vec<i64>>>,
+    pub(super) newcomers: Newcomers,
     pub(super) excluded: BTreeMap<i64, Exclusion>,
     pub(super) idle_callbacks: Idle,
     pub(super) reconciliation: Reconciliation,
@@ -107,7 +95,7 @@ impl Roster {
         schedules: Vec<Schedule>,
         now: DateTime<Utc>,
     ) -> (Roster, Turn) {
-        let callbacks = Callbacks::begin(limits.poll_interval);
+        let callbacks = Callbacks::begin(limits.poll_interval, loaded.silent_since);
         let mut roster = Roster {
             limits,
             schedules: BTreeMap::new(),
@@ -115,6 +103,7 @@ impl Roster {
             fires: BTreeSet::new(),
             runs: BTreeMap::new(),
             queues: Queues::default(),
+            askers: Askers::default(),
             inflight: Inflight::default(),
             sweep_at: Some(now),
             last_list_at: None,
@@ -128,6 +117,7 @@ impl Roster {
             clock: Clock::new(now),
             ledgers: loaded.ledgers,
             rosters: loaded.rosters,
+            newcomers: Newcomers::begin(loaded.seen),
             excluded: loaded.excluded,
             idle_callbacks: Idle::default(),
             reconciliation: Reconciliation::begin(loaded.doubt, now),
@@ -147,6 +137,7 @@ impl Roster {
 
     fn take_up(&mut self, run: Run, now: DateTime<Utc>, turn: &mut Turn) {
         let id = run.id.clone();
+        self.inflight.inherit(&run);
         let mut interrupted = Vec::new();
         for part in run.parts.values() {
             if let (PartState::Submitting { .. }, Some(attempt)) = (&part.state, part.current()) {
@@ -158,6 +149,7 @@ impl Roster {
         }
         self.queues
             .refresh(&run, run.deadline_at(), &self.inflight.checked_at, now);
+        self.askers.insert(&run);
         self.runs.insert(id.clone(), run);
         for (part, attempt) in interrupted {
             let words = "the daemon stopped before the create was answered";
@@ -202,6 +194,7 @@ impl Roster {
             self.poll_hold(now, turn);
             if !self.reconciliation.holds(now) {
                 self.poll_fires(now, turn);
+                self.poll_newcomers(now, turn);
             }
             self.poll_runs(now, turn);
             self.callbacks.poll(now, turn);
@@ -259,7 +252,7 @@ impl Roster {
         self.dirty
             .parts
             .extend(touched.parts.into_iter().map(|part| (id.clone(), part)));
-        if let Event::Planned { .. } = event {
+        if let Event::Planned { .. } | Event::Widened { .. } = event {
             self.note_same_cells(id, turn);
         }
         if became_terminal {
@@ -309,12 +302,14 @@ impl Roster {
     pub(super) fn adopt_whole(&mut self, run: Run, turn: &mut Turn) {
         let parts = run.parts.keys().map(|part| (run.id.clone(), *part));
         self.dirty.parts.extend(parts);
+        self.askers.insert(&run);
         self.adopt_new(run, turn);
     }
 
     /// A run that had ended is opened again.
     pub(super) fn reopen(&mut self, run: Run) {
         let id = run.id.clone();
+        self.askers.insert(&run);
         self.dirty.runs.insert(id.clone());
         self.dirty.new.insert(id.clone());
         self.runs.insert(id, run);
@@ -360,6 +355,7 @@ impl Roster {
             if settled(run) {
                 if let Some(run) = self.runs.remove(&id) {
                     self.queues.remove(&run);
+                    self.askers.remove(&run);
                 }
                 self.inflight.forget(&id);
                 self.inherited.retain(|(run, _)| *run != id);

@@ -1,6 +1,6 @@
 //! Runs that are due by time, take their turn, or have ended.
 
-use super::{Ended, Landed, Roster, Turn, plan};
+use super::{Ended, Landed, ListName, Roster, Turn, plan};
 use crate::run::{Event, Part, Run, RunId, RunState, Trigger};
 use crate::schedule::Overlap;
 use chrono::{DateTime, Utc};
@@ -26,7 +26,7 @@ impl Roster {
         // A publish under way is waited for by its report: an agenda that says "now" until then would spin.
         let ends_at = run
             .deadline_at()
-            .filter(|_| !self.inflight.publishes_run(id));
+            .filter(|_| !self.inflight.may_have_published(id));
         self.queues
             .refresh(run, ends_at, &self.inflight.checked_at, now);
     }
@@ -35,8 +35,8 @@ impl Roster {
         let overdue = self.runs.get(id).is_some_and(|run| {
             !run.state.is_terminal() && run.deadline_at().is_some_and(|deadline| deadline <= now)
         });
-        // A publish under way is let finish: what it wrote must not be called failed.
-        if overdue && !self.inflight.publishes_run(id) {
+        // A publish is let finish, also one that the process before this one began: what it wrote must not be called failed.
+        if overdue && !self.inflight.may_have_published(id) {
             let _ = self.apply(id, &Event::DeadlinePassed, now, turn);
         }
     }
@@ -95,20 +95,20 @@ impl Roster {
             // How old days fare says nothing about how the schedule does.
             let fresh = run.trigger != Trigger::Backfill;
             if fresh {
-                mark.last_ended = Some(Ended {
+                mark.last_ended = Some(Box::new(Ended {
                     run: run.id.clone(),
                     state: run.state,
                     reason: run.reason.clone(),
                     at: now,
-                });
+                }));
                 mark.skips = 0;
             }
             if run.state == RunState::Landed && fresh {
-                mark.last_landed = Some(Landed {
+                mark.last_landed = Some(Box::new(Landed {
                     run: run.id.clone(),
                     at: now,
                     window: run.window,
-                });
+                }));
                 mark.data_through = mark.data_through.max(Some(run.window.to));
             }
         }
@@ -136,21 +136,9 @@ pub(super) fn planned(run: &Run, properties: Arc<Vec<i64>>) -> Event {
     }
 }
 
-/// The name of a frozen property list: the same ids, the same name.
+/// The name under which a run's frozen list of properties is stored.
 pub(super) fn roster_hash(properties: &[i64]) -> String {
-    use sha2::{Digest, Sha256};
-    use std::fmt::Write;
-    let mut hash = Sha256::new();
-    for id in properties {
-        hash.update(id.to_be_bytes());
-    }
-    hash.finalize()
-        .iter()
-        .take(16)
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    ListName::of(properties).to_string()
 }
 
 /// Slices as parts, numbered from `first`.

@@ -3,19 +3,57 @@
 use super::{Roster, Turn};
 use crate::run::{Run, RunId};
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Other runs named in one event each.
 const NAMED: usize = 10;
 
+/// Open runs by the properties they ask for, so that a crowd is not compared pair by pair.
+#[derive(Debug, Default)]
+pub(super) struct Askers {
+    of: BTreeMap<i64, BTreeSet<RunId>>,
+}
+
+impl Askers {
+    pub fn insert(&mut self, run: &Run) {
+        for property in run.properties.iter() {
+            self.of.entry(*property).or_default().insert(run.id.clone());
+        }
+    }
+
+    pub fn remove(&mut self, run: &Run) {
+        for property in run.properties.iter() {
+            if let Some(runs) = self.of.get_mut(property) {
+                runs.remove(&run.id);
+                if runs.is_empty() {
+                    self.of.remove(property);
+                }
+            }
+        }
+    }
+
+    /// Runs that ask for one of these properties, in the order of their ids.
+    fn of_any(&self, properties: &[i64]) -> BTreeSet<&RunId> {
+        let runs = properties
+            .iter()
+            .filter_map(|property| self.of.get(property));
+        runs.flatten().collect()
+    }
+}
+
 impl Roster {
     /// Notes the open runs of other schedules that ask for cells of this one's.
-    pub(super) fn note_same_cells(&self, id: &RunId, turn: &mut Turn) {
+    pub(super) fn note_same_cells(&mut self, id: &RunId, turn: &mut Turn) {
         let Some(run) = self.runs.get(id) else { return };
-        let others = self.runs.values().filter(|other| {
-            other.schedule != run.schedule
-                && !other.state.is_terminal()
-                && other.terms.report == run.terms.report
-        });
+        self.askers.insert(run);
+        let asking = self.askers.of_any(&run.properties).into_iter();
+        let others = asking
+            .filter_map(|other| self.runs.get(other))
+            .filter(|other| {
+                other.schedule != run.schedule
+                    && !other.state.is_terminal()
+                    && other.terms.report == run.terms.report
+            });
         let shared = others.filter_map(|other| Some((other, shared_cells(run, other)?)));
         for (other, cells) in shared.take(NAMED) {
             let because = match other.terms.format == run.terms.format {

@@ -9,6 +9,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// The key in the store of the instant since when callbacks have been missing.
+pub const SILENT_SINCE: &str = "callbacks.silent_since";
 /// Jobs in a row whose callback did not come before callbacks count as silent.
 const MISSED_MAX: u32 = 3;
 /// Jobs whose callback is waited for at once.
@@ -23,8 +25,10 @@ pub struct CallbacksNow {
     pub last_heard_at: Option<DateTime<Utc>>,
     /// How much earlier than the next sweep jobs were learned of by callback, on average since the start.
     pub lead: Option<Duration>,
-    /// Since when they have been missing.
+    /// Since when they have been missing; kept over restarts, so that their return is told.
     pub silent_since: Option<DateTime<Utc>>,
+    /// Jobs in a row whose callback did not come, since the start.
+    pub missed: u32,
 }
 
 #[derive(Debug)]
@@ -35,7 +39,6 @@ pub(super) struct Callbacks {
     now: CallbacksNow,
     /// Jobs that the sweep has seen ended, and until when their callbacks may still come.
     awaited: BTreeMap<AttemptId, DateTime<Utc>>,
-    missed: u32,
     leads: (TimeDelta, i32),
 }
 
@@ -98,20 +101,26 @@ impl Roster {
 }
 
 impl Callbacks {
-    pub fn begin(poll_interval: Duration) -> Callbacks {
+    pub fn begin(poll_interval: Duration, silent_since: Option<DateTime<Utc>>) -> Callbacks {
         let grace = TimeDelta::from_std(poll_interval).unwrap_or(GRACE.1);
         Callbacks {
             expected: false,
             grace: grace.clamp(GRACE.0, GRACE.1),
-            now: CallbacksNow::default(),
+            now: CallbacksNow {
+                silent_since,
+                ..CallbacksNow::default()
+            },
             awaited: BTreeMap::new(),
-            missed: 0,
             leads: (TimeDelta::zero(), 0),
         }
     }
 
+    /// Nobody misses what is not expected.
     pub fn now(&self) -> CallbacksNow {
-        self.now.clone()
+        CallbacksNow {
+            silent_since: self.now.silent_since.filter(|_| self.expected),
+            ..self.now.clone()
+        }
     }
 
     pub fn deadline(&self) -> Option<DateTime<Utc>> {
@@ -121,9 +130,10 @@ impl Callbacks {
     /// A callback came, whatever its attempt is up to.
     pub fn heard(&mut self, attempt: &AttemptId, now: DateTime<Utc>, turn: &mut Turn) {
         self.awaited.remove(attempt);
-        self.missed = 0;
+        self.now.missed = 0;
         self.now.last_heard_at = Some(now);
         if let Some(since) = self.now.silent_since.take() {
+            keep(None, turn);
             turn.entries.push(note(
                 json!({"event": "callbacks_back", "silent_since": since}),
             ));
@@ -153,15 +163,23 @@ impl Callbacks {
         let before = self.awaited.len();
         self.awaited.retain(|_, until| *until > now);
         let overdue = u32::try_from(before - self.awaited.len()).unwrap_or(u32::MAX);
-        self.missed = self.missed.saturating_add(overdue);
-        if overdue > 0 && self.missed >= MISSED_MAX && self.now.silent_since.is_none() {
+        self.now.missed = self.now.missed.saturating_add(overdue);
+        if overdue > 0 && self.now.missed >= MISSED_MAX && self.now.silent_since.is_none() {
             self.now.silent_since = Some(now);
+            keep(Some(now), turn);
             turn.entries.push(note(json!({
-                "event": "callbacks_silent", "missed": self.missed,
+                "event": "callbacks_silent", "missed": self.now.missed,
                 "last_heard_at": self.now.last_heard_at,
             })));
         }
     }
+}
+
+fn keep(silent_since: Option<DateTime<Utc>>, turn: &mut Turn) {
+    turn.saved.push(Saved::Setting {
+        key: SILENT_SINCE.to_owned(),
+        value: silent_since.map(|since| json!(since)),
+    });
 }
 
 fn note(body: serde_json::Value) -> Entry {

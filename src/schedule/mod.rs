@@ -7,6 +7,7 @@ mod jitter;
     reason = "the schedule is what this room is about"
 )]
 mod schedule;
+mod shared;
 #[cfg(test)]
 pub(crate) mod tests;
 mod window;
@@ -16,4 +17,5 @@ pub use schedule::{
     Accounts, CatchUp, CatchUpMode, Checks, Chunk, Columns, Format, Freshness, Name, NameFault,
     OnFail, Overlap, Partition, Properties, Property, Report, Retry, Schedule, SchemaChange,
 };
+pub use shared::{Alike, Shared};
 pub use window::{Window, WindowRule};

@@ -194,7 +194,7 @@ pub struct Freshness {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Property {
     pub id: i64,
-    pub name: Option<String>,
+    pub name: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,7 +219,7 @@ pub enum Properties {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     pub name: Name,
-    pub description: String,
+    pub description: Box<str>,
     pub report: Report,
     pub format: Format,
     pub cadence: Cadence,
@@ -234,9 +234,13 @@ pub struct Schedule {
     pub deadline: Duration,
     pub retry: Retry,
     pub enabled: bool,
-    pub columns: Columns,
-    pub checks: Checks,
-    pub freshness: Option<Freshness>,
+    /// Days of history that a property new in the roster gets; `None`: none.
+    pub backfill_new: Option<u32>,
+    /// Shared with the schedules that say the same.
+    pub columns: Arc<Columns>,
+    /// Shared with the schedules that say the same.
+    pub checks: Arc<Checks>,
+    pub freshness: Option<Box<Freshness>>,
     /// Event name (`failed`, `late`, `landed`, `recovered`, `all`) → notifier names.
     pub notify: BTreeMap<String, Vec<String>>,
 }

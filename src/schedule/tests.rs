@@ -3,12 +3,13 @@
 use super::*;
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) fn schedule(name: &str, cron: &str) -> Schedule {
     Schedule {
         name: Name::parse(name).unwrap(),
-        description: String::new(),
+        description: Box::default(),
         report: Report::Property,
         format: Format::Csv,
         cadence: Cadence::compile(&[cron.to_owned()], Tz::UTC).unwrap(),
@@ -34,11 +35,11 @@ pub(crate) fn schedule(name: &str, cron: &str) -> Schedule {
             max: Duration::from_secs(1800),
         },
         enabled: true,
-        columns: Columns {
+        columns: Arc::new(Columns {
             property: "id".to_owned(),
             date: "report_generation_date".to_owned(),
-        },
-        checks: Checks {
+        }),
+        checks: Arc::new(Checks {
             min_property_coverage: None,
             min_rows_vs_median: None,
             unique: Vec::new(),
@@ -46,7 +47,8 @@ pub(crate) fn schedule(name: &str, cron: &str) -> Schedule {
             range: BTreeMap::new(),
             schema_change: SchemaChange::Notify,
             on_fail: OnFail::Quarantine,
-        },
+        }),
+        backfill_new: None,
         freshness: None,
         notify: BTreeMap::new(),
     }

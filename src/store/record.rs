@@ -3,7 +3,7 @@
 pub use super::changes::commit_of;
 use super::{Error, Key, Store, Tree};
 use crate::coverage::{Ledger, Line};
-use crate::roster::{Doubt, Exclusion, Loaded, Mark};
+use crate::roster::{Doubt, Exclusion, ListName, Loaded, Mark, SILENT_SINCE};
 use crate::run::{Part, PublishedFile, Run, RunId, RunState};
 use crate::schedule::{Name, Window};
 use serde::de::DeserializeOwned;
@@ -59,27 +59,29 @@ pub fn load(store: &impl Store) -> Result<Loaded, Error> {
             }
         }
     }
-    let rosters = rosters(store, &marks)?;
     Ok(Loaded {
+        rosters: rosters(store, &marks, |mark| mark.roster)?,
+        seen: rosters(store, &marks, |mark| mark.seen)?,
         marks,
         open,
         ledgers: ledgers(store)?,
-        rosters,
         excluded: excluded(store)?,
         doubt: doubt(store)?,
         drift: drift(store)?,
+        silent_since: setting(store, SILENT_SINCE)?,
     })
 }
 
 fn rosters(
     store: &impl Store,
     marks: &BTreeMap<Name, Mark>,
+    list: impl Fn(&Mark) -> Option<ListName>,
 ) -> Result<BTreeMap<Name, Arc<Vec<i64>>>, Error> {
     let named = marks
         .iter()
-        .filter_map(|(name, mark)| Some((name, mark.roster.as_ref()?)));
+        .filter_map(|(name, mark)| Some((name, list(mark)?.to_string())));
     named
-        .map(|(name, hash)| Ok((name.clone(), Arc::new(roster(store, hash)?))))
+        .map(|(name, hash)| Ok((name.clone(), Arc::new(roster(store, &hash)?))))
         .collect()
 }
 
@@ -109,11 +111,15 @@ fn excluded(store: &impl Store) -> Result<BTreeMap<i64, Exclusion>, Error> {
 
 /// Why the state may not know all there is, if it may not.
 pub fn doubt(store: &impl Store) -> Result<Option<Doubt>, Error> {
+    setting(store, Doubt::KEY)
+}
+
+fn setting<T: DeserializeOwned>(store: &impl Store, key: &str) -> Result<Option<T>, Error> {
     let value = store.read(&Key {
         tree: Tree::Setting,
-        key: Doubt::KEY.into(),
+        key: key.into(),
     })?;
-    let read = value.map(|value| decode::<Doubt>(Tree::Setting, &value));
+    let read = value.map(|value| decode::<T>(Tree::Setting, &value));
     read.transpose()
 }
 

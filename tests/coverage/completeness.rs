@@ -137,7 +137,17 @@ fn freshness_tells_what_is_too_old() {
     stage.start();
     stage.lands("young", &crate::stage::DAY);
     let first = stage.verb(&["freshness"]).json();
-    assert_eq!(list(&first["schedules"]).len(), 2, "{first}");
+    assert_eq!(list(&first["schedules"]).len(), 3, "{first}");
+    let unset = &list(&first["schedules"])[2];
+    assert_eq!(
+        (&unset["schedule"], &unset["level"]),
+        (&json!("daily"), &json!("unset")),
+        "told, not judged"
+    );
+    assert!(
+        unset["age_seconds"].is_u64() && unset["warn_after_seconds"].is_null(),
+        "{unset}"
+    );
     // Lateness is a matter of the clock alone: it is asked until the second is over.
     let mut answer = stage.verb(&["freshness"]);
     let begun = std::time::Instant::now();
@@ -154,5 +164,6 @@ fn freshness_tells_what_is_too_old() {
     );
     assert_eq!(told["schedules"][0]["level"], json!("error"));
     assert_eq!(told["schedules"][1]["level"], json!("ok"));
+    assert_eq!(told["schedules"][2]["level"], json!("unset"));
     stage.stop();
 }

@@ -51,6 +51,10 @@ fn a_dry_run_says_what_it_would_do_and_does_nothing() {
         let words = [words, &["--dry-run"]].concat();
         let document = stage.verb(&words).exits(0).json();
         assert_eq!(document["schema"], *schema, "{words:?}");
+        // A list of properties shows what would be; the others say that nothing was done.
+        if schema != "aptiqd.properties/1" {
+            assert_eq!(document["dry_run"], json!(true), "{words:?}");
+        }
         let said = stage.plain(&words).exits(0).stdout;
         assert!(
             said.contains("would") || said.contains("third"),
@@ -92,8 +96,9 @@ fn a_dry_trigger_counts_parts_and_property_days() {
     let document = stage.verb(&words).exits(0).json();
     assert_eq!(
         fields(&document),
-        ["properties", "property_days", "run", "schema"]
+        ["dry_run", "properties", "property_days", "run", "schema"]
     );
+    assert_eq!(document["dry_run"], json!(true));
     assert_eq!(document["run"]["parts"], json!({"total": 2, "done": 0}));
     assert_eq!(
         (&document["properties"], &document["property_days"]),

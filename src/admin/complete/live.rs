@@ -210,27 +210,29 @@ pub(super) fn exclusion(exclusion: Exclusion) -> view::Exclusion {
     }
 }
 
-/// Only schedules that say how old their data may be, and that are enabled, have an age.
+/// Nobody waits for the data of a schedule that is disabled.
 fn age(now: &ScheduleNow, at: DateTime<Utc>) -> Option<view::Age> {
     let (schedule, mark) = (&now.schedule, &now.mark);
-    let freshness = schedule.freshness.filter(|_| schedule.enabled)?;
+    if !schedule.enabled {
+        return None;
+    }
     let last_success = mark.last_landed.as_ref().map(|landed| landed.at);
     let since = last_success.unwrap_or(mark.first_seen);
     let age = (at - since).to_std().unwrap_or_default();
-    let level = if age > freshness.error_after {
-        view::Level::Error
-    } else if age > freshness.warn_after {
-        view::Level::Warn
-    } else {
-        view::Level::Ok
+    let level = match schedule.freshness.as_deref() {
+        None => view::AgeLevel::Unset,
+        Some(limits) if age > limits.error_after => view::AgeLevel::Error,
+        Some(limits) if age > limits.warn_after => view::AgeLevel::Warn,
+        Some(_) => view::AgeLevel::Ok,
     };
+    let limits = schedule.freshness.as_ref();
     Some(view::Age {
         schedule: schedule.name.to_string(),
         level,
         since,
         age_seconds: age.as_secs(),
-        warn_after_seconds: freshness.warn_after.as_secs(),
-        error_after_seconds: freshness.error_after.as_secs(),
+        warn_after_seconds: limits.map(|limits| limits.warn_after.as_secs()),
+        error_after_seconds: limits.map(|limits| limits.error_after.as_secs()),
         last_success,
         data_through: mark.data_through,
     })

@@ -110,7 +110,9 @@ async fn backfill<D: Completeness>(
         },
     };
     let wanted = intent(request.dry_run);
-    Ok(Json(daemon.backfill(order, peer.actor(), wanted).await?))
+    let mut backfill = daemon.backfill(order, peer.actor(), wanted).await?;
+    backfill.dry_run = request.dry_run;
+    Ok(Json(backfill))
 }
 
 async fn properties<D: Completeness>(State(daemon): State<Arc<D>>) -> Answer<Properties> {

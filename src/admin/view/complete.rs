@@ -1,6 +1,6 @@
 //! What is there and what is lacking: `coverage` is beside `plan`; here the rest of it.
 
-use super::{CheckResult, File, Level, Part, Run};
+use super::{CheckResult, File, Part, Run};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -43,23 +43,37 @@ pub struct IncludeRequest {
     pub dry_run: bool,
 }
 
+/// How old data is for its schedule's own measure; worse sorts first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum AgeLevel {
+    Error,
+    Warn,
+    Ok,
+    /// The schedule has no `[freshness]`: its age is told, not judged.
+    Unset,
+}
+
 /// How old the newest landed data of a schedule is, by its own measure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Age {
     pub schedule: String,
-    pub level: Level,
+    pub level: AgeLevel,
     /// Since a run of it last landed; since it was first seen, if none ever has.
     pub since: DateTime<Utc>,
     pub age_seconds: u64,
-    pub warn_after_seconds: u64,
-    pub error_after_seconds: u64,
+    /// `null` without a measure.
+    pub warn_after_seconds: Option<u64>,
+    /// `null` without a measure.
+    pub error_after_seconds: Option<u64>,
     pub last_success: Option<DateTime<Utc>>,
     /// The last day of which data has landed.
     pub data_through: Option<NaiveDate>,
 }
 
-/// `freshness`: schedules that declare one, worst first.
+/// `freshness`: all schedules that are enabled, worst first, those without a measure last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Freshness {

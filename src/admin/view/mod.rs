@@ -15,8 +15,8 @@ mod status;
 
 pub use cells::{CellMap, CellsOfProperty};
 pub use complete::{
-    Age, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness, IncludeRequest,
-    JobOfFile, Properties, Property, Why,
+    Age, AgeLevel, BackfillRequest, CallbackHeard, ExcludeRequest, Exclusion, Freshness,
+    IncludeRequest, JobOfFile, Properties, Property, Why,
 };
 pub use doctor::{
     Account, CallbackTest, Certificate, Doctor, Examined, Finding, Forecast, Standing, TokenCheck,
@@ -31,8 +31,8 @@ pub use run::{
     RunState, Runs, Triggered, Window,
 };
 pub use status::{
-    Acted, Attention, Callbacks, ConfigHealth, Credential, LandingHealth, LastRun, Level, Pause,
-    Ready, Reload, ScheduleStatus, Schedules, Status, StoreHealth,
+    Acted, Attention, Callbacks, Changes, ConfigHealth, Credential, LandingHealth, LastRun, Level,
+    Pause, Ready, Reload, ScheduleStatus, Schedules, Status, StoreHealth,
 };
 
 #[cfg(test)]

@@ -173,6 +173,9 @@ pub struct RunDetail {
 pub struct Triggered {
     pub schema: String,
     pub run: Run,
+    /// Nothing was done: the run is what would have been made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Of a dry run: what it would ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub properties: Option<u64>,
@@ -187,6 +190,9 @@ pub struct Backfill {
     pub schema: String,
     /// Newest days first.
     pub runs: Vec<Run>,
+    /// Nothing was done: the runs are what would have been made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Cells that the runs ask for.
     #[serde(default, skip_serializing_if = "is_none")]
     pub property_days: u64,
@@ -246,6 +252,7 @@ impl Triggered {
         Triggered {
             schema,
             run,
+            dry_run: false,
             properties: None,
             property_days: None,
         }
@@ -258,6 +265,7 @@ impl Backfill {
         Backfill {
             schema,
             runs,
+            dry_run: false,
             property_days: 0,
             plan: None,
             left: 0,

@@ -163,7 +163,22 @@ pub struct Reload {
     pub added: Vec<String>,
     pub changed: Vec<String>,
     pub removed: Vec<String>,
+    /// Receivers of notices, `[notify.NAME]`.
+    pub notifiers: Changes,
+    /// Other keys sign or verify callback addresses from now on.
+    pub callback_keys: bool,
+    /// Keys of `aptiqd.toml` that say something else than when the daemon was started, and wait for its next start.
+    pub needs_restart: Vec<String>,
     pub dry_run: bool,
+}
+
+/// Names that came, changed and went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Changes {
+    pub added: Vec<String>,
+    pub changed: Vec<String>,
+    pub removed: Vec<String>,
 }
 
 /// `cancel`, `retry`, `pause`, `resume`: what it did, to what.

@@ -81,23 +81,12 @@ fn the_journal_says_what_matters() {
             body,
         },
     };
-    let checked = |status: &str, by: &str| {
-        said(&event(
-            json!({"event": "job_checked", "status": status, "learned_by": by}),
-        ))
-    };
-    assert_eq!(checked("succeeded", "poll"), Some(Said::LearnedByPoll));
-    assert_eq!(checked("succeeded", "callback"), Some(Said::Called));
-    assert_eq!(
-        checked("succeeded", "reconcile"),
-        None,
-        "what a restart finds is no silence"
-    );
-    assert_eq!(checked("submitted", "poll"), None);
-    assert_eq!(
-        said(&event(json!({"event": "callback_heard"}))),
-        Some(Said::Called)
-    );
+    for turn in ["callbacks_silent", "callbacks_back"] {
+        assert_eq!(said(&event(json!({"event": turn}))), Some(Said::Callbacks));
+    }
+    for quiet in ["callback_heard", "job_checked"] {
+        assert_eq!(said(&event(json!({"event": quiet}))), None);
+    }
     assert!(matches!(
         said(&event(json!({"event": "run_ended"}))),
         Some(Said::Ended(_))

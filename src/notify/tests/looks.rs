@@ -1,6 +1,5 @@
 //! What a look tells.
 
-use super::super::condition::SILENT_AFTER;
 use super::super::decide::{look, next_look};
 use super::super::heard::Fact;
 use super::super::notice::Level;
@@ -55,7 +54,7 @@ fn another_state_is_another_notice_with_another_id() {
 fn a_restart_tells_nothing_twice_and_forgets_nothing() {
     let mut world = World::new(&[("all", &["ops"])]);
     world.ends(RunState::Failed);
-    world.memory.unheard = Some(SILENT_AFTER);
+    world.callbacks.silent_since = Some(world.now);
     world.health.callbacks_expected = true;
     assert_eq!(world.told(), ["failed→ops", "callbacks_silent→ops"]);
     world.restart();
@@ -63,17 +62,18 @@ fn a_restart_tells_nothing_twice_and_forgets_nothing() {
     world.ends(RunState::Landed);
     assert_eq!(world.told(), ["recovered→ops"]);
     world.restart();
-    world.memory.called();
+    assert!(world.told().is_empty());
+    world.callbacks.silent_since = None;
     assert_eq!(world.told(), ["callbacks_back→ops"]);
 }
 
 #[test]
 fn data_grows_late_by_its_own_freshness_and_is_fresh_again() {
     let mut world = World::new(&[("late", &["ops"]), ("recovered", &["ops"])]);
-    world.schedule.freshness = Some(Freshness {
+    world.schedule.freshness = Some(Box::new(Freshness {
         warn_after: Duration::from_secs(26 * 3600),
         error_after: Duration::from_secs(36 * 3600),
-    });
+    }));
     world.ends(RunState::Landed);
     let next = |world: &World| next_look(&world.memory, &world.seen());
     assert_eq!(next(&world), Some(at("2026-11-23T14:00:00Z")));
@@ -96,11 +96,11 @@ fn data_grows_late_by_its_own_freshness_and_is_fresh_again() {
     );
     world.ends(RunState::Landed);
     assert_eq!(world.told(), ["fresh_again→ops"]);
-    world.mark.paused = Some(Paused {
+    world.mark.paused = Some(Box::new(Paused {
         since: world.now,
         reason: "r".to_owned(),
         by: "b".to_owned(),
-    });
+    }));
     assert!(
         world.after(hours(100)).told().is_empty(),
         "nobody waits for a paused schedule"
@@ -182,25 +182,20 @@ fn only_a_pasted_token_needs_somebody_before_it_ends() {
     assert_eq!(world.told(), ["credential_expiring→ops"]);
 }
 
+/// Whether they are silent is the roster's judgement; here it is only passed on, where somebody expects callbacks.
 #[test]
-fn callbacks_are_silent_after_some_jobs_in_a_row_and_back_with_the_first() {
+fn callbacks_are_silent_and_back_as_the_roster_judges() {
     let mut world = World::new(&[("all", &["ops"])]);
-    world.health.callbacks_expected = true;
-    for _ in 1..SILENT_AFTER {
-        world.memory.polled();
-        assert!(world.told().is_empty());
-    }
-    world.memory.polled();
-    assert_eq!(world.told(), ["callbacks_silent→ops"]);
-    world.memory.polled();
-    assert!(world.told().is_empty());
-    world.memory.called();
-    assert_eq!(world.told(), ["callbacks_back→ops"]);
-    world.health.callbacks_expected = false;
-    for _ in 0..20 {
-        world.memory.polled();
-    }
+    world.callbacks.silent_since = Some(world.now);
     assert!(world.told().is_empty(), "nobody expects any");
+    world.health.callbacks_expected = true;
+    let told = world.look();
+    assert_eq!(shown(&told[0]), "callbacks_silent→ops");
+    assert!(told[0].notice.text.contains("2026-11-22T12:00:00Z"));
+    assert!(world.told().is_empty());
+    world.callbacks.silent_since = None;
+    assert_eq!(world.told(), ["callbacks_back→ops"]);
+    assert!(world.told().is_empty());
 }
 
 #[test]

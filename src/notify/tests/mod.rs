@@ -21,6 +21,7 @@ struct World {
     schedule: Schedule,
     mark: Mark,
     health: Health,
+    callbacks: CallbacksNow,
     memory: Memory,
     heard: Vec<Heard>,
 }
@@ -41,6 +42,7 @@ impl World {
             schedule,
             mark: Mark::new(now),
             health: Health::default(),
+            callbacks: CallbacksNow::default(),
             memory: Memory::default(),
             heard: Vec::new(),
         }
@@ -62,7 +64,7 @@ impl World {
                 hold: None,
                 second_jobs: 0,
                 landing_hold: None,
-                callbacks: CallbacksNow::default(),
+                callbacks: self.callbacks.clone(),
                 doubt: None,
             },
             health: self.health.clone(),
@@ -88,18 +90,18 @@ impl World {
 
     fn ends(&mut self, state: RunState) {
         let id = RunId::of_trigger(&self.schedule.name, self.now);
-        self.mark.last_ended = Some(Ended {
+        self.mark.last_ended = Some(Box::new(Ended {
             run: id.clone(),
             state,
             reason: Some("because".to_owned()),
             at: self.now,
-        });
+        }));
         if state == RunState::Landed {
-            self.mark.last_landed = Some(Landed {
+            self.mark.last_landed = Some(Box::new(Landed {
                 run: id,
                 at: self.now,
                 window: window(),
-            });
+            }));
         }
     }
 

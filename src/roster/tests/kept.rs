@@ -60,6 +60,24 @@ impl Kept {
         Some(serde_json::from_value(stored.clone()).expect("a doubt"))
     }
 
+    pub fn silent_since(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        let stored = self.settings.get(SILENT_SINCE)?;
+        Some(serde_json::from_value(stored.clone()).expect("an instant"))
+    }
+
+    /// The lists of properties that marks name.
+    pub fn lists(
+        &self,
+        list: impl Fn(&Mark) -> Option<ListName>,
+    ) -> BTreeMap<Name, std::sync::Arc<Vec<i64>>> {
+        let named = self.marks.iter();
+        let named = named.filter_map(|(name, mark)| {
+            let ids = self.rosters.get(&list(mark)?.to_string())?;
+            Some((name.clone(), ids.clone()))
+        });
+        named.collect()
+    }
+
     pub fn whole(&self, id: &RunId) -> Run {
         let mut run = self.runs.get(id).cloned().expect("a kept run");
         let parts = self.parts.range((id.clone(), 0)..=(id.clone(), u32::MAX));

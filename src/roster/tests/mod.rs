@@ -9,6 +9,7 @@ mod kept;
 mod laws;
 mod lists;
 mod many;
+mod newcomers;
 mod reconcile;
 mod rules;
 mod silence;

@@ -2,7 +2,7 @@
 
 use super::world::{Weather, World, limits, schedule, start};
 use crate::roster::{Command, Mode, Refusal};
-use crate::run::{RunState, Trigger};
+use crate::run::{RunId, RunState, Trigger};
 use crate::schedule::{Name, Overlap};
 use chrono::TimeDelta;
 use std::time::Duration;
@@ -288,4 +288,41 @@ fn files_without_a_date_column_make_parts_of_one_day_now_and_next_time() {
     world.run_until(start() + TimeDelta::hours(27));
     assert_eq!(world.count(RunState::Landed), 2);
     assert_eq!(world.jobs.len(), 7, "the second run knows");
+}
+
+/// A world whose only run has published its files, and whose process ends before that is told.
+fn killed_before_it_was_told() -> (World, RunId) {
+    let mut world = World::new(1, Weather::default(), vec![schedule("a", "0 13 * * *", 2)]);
+    let mut second = 0;
+    while world.published.is_empty() {
+        second += 1;
+        world.run_until(start() + TimeDelta::seconds(second));
+    }
+    let id = world.published.keys().next().cloned().expect("a run");
+    assert_eq!(world.run(&id).state, RunState::Publishing);
+    (world, id)
+}
+
+#[test]
+fn files_that_are_there_count_though_the_deadline_passed_while_no_daemon_ran() {
+    let (mut world, id) = killed_before_it_was_told();
+    let later = world.now + TimeDelta::hours(7);
+    world.crash();
+    world.restart_at(later);
+    world.run_until(later + TimeDelta::minutes(1));
+    assert_eq!(world.run(&id).state, RunState::Landed);
+    assert!(!world.happened.contains_key("deadline_passed"));
+}
+
+#[test]
+fn a_publish_that_still_fails_after_the_deadline_ends_the_run() {
+    let (mut world, id) = killed_before_it_was_told();
+    world.weather.publish_breaks = 100;
+    let later = world.now + TimeDelta::hours(7);
+    world.crash();
+    world.restart_at(later);
+    world.run_until(later + TimeDelta::minutes(1));
+    assert_eq!(world.run(&id).state, RunState::Failed);
+    assert_eq!(world.happened.get("deadline_passed"), Some(&1));
+    assert!(world.kept.open.is_empty());
 }

@@ -19,6 +19,12 @@ fn silent_callbacks_are_told_once_and_so_is_their_return() {
     };
     assert_eq!(told(&world, "callbacks_silent"), 1);
     assert_eq!(told(&world, "callbacks_back"), 0);
+    // A restart neither tells it again nor forgets it.
+    let now = world.now;
+    world.restart_at(now);
+    world.roster.expect_callbacks();
+    world.run_until(start() + TimeDelta::minutes(80));
+    assert_eq!(told(&world, "callbacks_silent"), 1);
     world.weather.callback_lost = 0;
     world.run_until(start() + TimeDelta::hours(2));
     assert_eq!(told(&world, "callbacks_silent"), 1);

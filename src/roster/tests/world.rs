@@ -11,6 +11,7 @@ use crate::schedule::{
 };
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// splitmix64: a seed gives a run, for ever.
@@ -126,7 +127,7 @@ pub fn limits() -> Limits {
 pub fn schedule(name: &str, cron: &str, properties: i64) -> Schedule {
     Schedule {
         name: Name::parse(name).expect("a valid name"),
-        description: String::new(),
+        description: Box::default(),
         report: Kind::Property,
         format: Format::Jsonl,
         cadence: Cadence::compile(&[cron.to_owned()], chrono_tz::UTC).expect("a valid cron"),
@@ -156,11 +157,11 @@ pub fn schedule(name: &str, cron: &str, properties: i64) -> Schedule {
             max: Duration::from_secs(1_800),
         },
         enabled: true,
-        columns: Columns {
+        columns: Arc::new(Columns {
             property: "id".into(),
             date: "report_generation_date".into(),
-        },
-        checks: Checks {
+        }),
+        checks: Arc::new(Checks {
             min_property_coverage: None,
             min_rows_vs_median: None,
             unique: Vec::new(),
@@ -168,7 +169,8 @@ pub fn schedule(name: &str, cron: &str, properties: i64) -> Schedule {
             range: BTreeMap::new(),
             schema_change: SchemaChange::Notify,
             on_fail: OnFail::Quarantine,
-        },
+        }),
+        backfill_new: None,
         freshness: None,
         notify: BTreeMap::new(),
     }
@@ -297,17 +299,11 @@ impl World {
             marks: self.kept.marks.clone(),
             open,
             ledgers: self.kept.ledgers.clone(),
-            rosters: self
-                .kept
-                .marks
-                .iter()
-                .filter_map(|(name, mark)| {
-                    let ids = self.kept.rosters.get(mark.roster.as_ref()?)?;
-                    Some((name.clone(), ids.clone()))
-                })
-                .collect(),
+            rosters: self.kept.lists(|mark| mark.roster),
+            seen: self.kept.lists(|mark| mark.seen),
             excluded: self.kept.excluded.clone(),
             doubt: self.kept.doubt(),
+            silent_since: self.kept.silent_since(),
             ..Loaded::default()
         };
         let (roster, turn) = Roster::load(

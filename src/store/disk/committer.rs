@@ -1,8 +1,9 @@
-//! The one thread that writes: it takes whatever waits, appends it with one `fdatasync`, applies it, answers all.
+//! The one thread that writes: it takes whatever waits, appends it with one `fdatasync`, answers all, applies it. Reads
+//! wait for that last step ([`super::applied`]); whoever asked only for it to be durable does not.
 
 use super::Shared;
 use crate::store::journal::{Framed, Writer};
-use crate::store::state::Applied;
+use crate::store::state::{Applied, Broken};
 use crate::store::{Commit, Error, Sequence};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,25 +50,34 @@ fn refuse(batch: &mut Vec<Waiting>, reason: &str) {
 }
 
 fn handle_batch(shared: &Arc<Shared>, writer: &mut Writer, batch: &mut Vec<Waiting>) {
-    match write(shared, writer, batch) {
-        Ok(ends) => {
-            for (waiting, end) in batch.drain(..).zip(ends) {
-                drop(waiting.answer.send(Ok(end)));
-            }
-        }
+    let placed = match append(shared, writer, batch) {
+        Ok(placed) => placed,
         Err(reason) => {
             shared.stop(&reason);
-            refuse(batch, &reason);
+            return refuse(batch, &reason);
         }
+    };
+    let mut commits = Vec::with_capacity(batch.len());
+    for (waiting, (first, offset)) in batch.drain(..).zip(placed) {
+        let end = first + waiting.commit.events.len() as Sequence - 1;
+        shared.note_time(waiting.commit.at);
+        shared.applied.answer();
+        shared.position.store(end, Ordering::Release);
+        drop(waiting.answer.send(Ok(end)));
+        commits.push((waiting.commit, first, offset));
+    }
+    if let Err(broken) = apply(shared, &commits) {
+        let reason = shared.suspect(&broken);
+        shared.stop(&reason);
     }
 }
 
-/// The last sequence of each commit, once all are durable and applied.
-fn write(
+/// The first sequence and the place of each commit, once all are durable.
+fn append(
     shared: &Arc<Shared>,
     writer: &mut Writer,
     batch: &[Waiting],
-) -> Result<Vec<Sequence>, String> {
+) -> Result<Vec<(Sequence, u64)>, String> {
     let mut first = writer.next();
     let framed = |waiting: &'_ Waiting| -> u32 { waiting.commit.events.len() as u32 };
     let frames: Vec<Framed<'_>> = batch
@@ -77,28 +87,33 @@ fn write(
     let appended = writer
         .append(&frames)
         .map_err(|error| format!("the journal cannot be written: {error}"))?;
-    let mut applied = Vec::with_capacity(batch.len());
-    let mut ends = Vec::with_capacity(batch.len());
-    for (waiting, offset) in batch.iter().zip(&appended.offsets) {
-        let commit = &waiting.commit;
-        applied.push(Applied {
-            commit,
-            first,
-            offset: *offset,
-        });
-        first += commit.events.len() as Sequence;
-        ends.push(first - 1);
-    }
     if let Some(segment) = appended.rolled {
         shared.shelf.add(segment);
     }
     shared.pulse.begin_apply(appended.bytes);
+    let placed = batch
+        .iter()
+        .zip(&appended.offsets)
+        .map(|(waiting, offset)| {
+            let begins = first;
+            first += waiting.commit.events.len() as Sequence;
+            (begins, *offset)
+        });
+    Ok(placed.collect())
+}
+
+fn apply(shared: &Arc<Shared>, commits: &[(Commit, Sequence, u64)]) -> Result<(), Broken> {
+    let applied: Vec<Applied<'_>> = commits
+        .iter()
+        .map(|(commit, first, offset)| Applied {
+            commit,
+            first: *first,
+            offset: *offset,
+        })
+        .collect();
     let outcome = shared.state().apply(&applied);
     shared.pulse.end_apply();
-    outcome.map_err(|broken| shared.suspect(&broken))?;
-    shared.position.store(first - 1, Ordering::Release);
-    if let Some(last) = batch.last() {
-        shared.note_time(last.commit.at);
-    }
-    Ok(ends)
+    outcome?;
+    shared.applied.catch_up();
+    Ok(())
 }

@@ -5,6 +5,7 @@ mod cold;
 mod key;
 mod ledger;
 mod read;
+mod slack;
 mod sled;
 mod staging;
 mod walk;

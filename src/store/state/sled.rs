@@ -4,6 +4,7 @@ use super::broken::{Broken, contained};
 use super::cold::Record;
 use super::key::{self, COLD, EVENT, OPEN};
 use super::ledger::{META_KEY, Meta, Sums};
+use super::slack::with_slack;
 use super::staging::Staging;
 use super::walk::{Walk, missing};
 use crate::store::{Change, Commit, Sequence};
@@ -49,11 +50,11 @@ impl State {
     /// records of finished runs, which [`State::walk`] covers.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<State, Broken> {
         contained(|| {
-            let db = sled::Config::new()
+            let config = sled::Config::new()
                 .path(path)
                 .cache_capacity(cache_bytes)
-                .flush_every_ms(Some(SWEEP_MS))
-                .open()?;
+                .flush_every_ms(Some(SWEEP_MS));
+            let db = with_slack(|| config.open())?;
             let state = State {
                 data: File::open(path.join("db"))?,
                 blobs: path.join("blobs"),
