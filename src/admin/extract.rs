@@ -29,6 +29,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             }
             some => some,
         };
+        // A list would be taken for the fields in their order.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(Refusal::usage("the body must be a JSON object"));
+        }
         serde_json::from_slice(body)
             .map(Body)
             .map_err(|error| Refusal::usage(format!("the body cannot be read: {error}")))

@@ -22,7 +22,9 @@ enum Only {
     Missing,
     /// Their part was given up, or their run failed
     Failed,
-    /// Both, and those delivered with zero rows
+    /// Whatever has not landed: both, and those delivered with zero rows
+    Lacking,
+    /// Landed ones too: all days are exported anew
     All,
 }
 
@@ -30,7 +32,7 @@ enum Only {
 #[derive(clap::Args)]
 #[command(before_help = "Examples:
   aptiqd backfill owned-daily --from 2026-01-01 --to 2026-10-31 --dry-run
-  aptiqd backfill owned-daily --from 2026-01-01 --to 2026-10-31 --only all --wait")]
+  aptiqd backfill owned-daily --from 2026-01-01 --to 2026-10-31 --only lacking --wait")]
 pub struct Args {
     /// The schedule's name
     pub(super) schedule: String,
@@ -40,7 +42,7 @@ pub struct Args {
     /// The last day, included
     #[arg(long, value_name = "DAY")]
     to: NaiveDate,
-    /// Which cells to fill: missing, failed or all
+    /// Which cells to fill: missing, failed, lacking (what has not landed) or all (landed ones anew)
     #[arg(
         long,
         value_enum,
@@ -86,6 +88,10 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
             false => render(&backfill, &args, console),
         });
     }
+    if backfill.not_due > 0 {
+        let cells = counted(backfill.not_due, "property-day");
+        console.note(&format!("note: {cells} left out: not due yet\n"));
+    }
     if args.dry_run {
         backfill.plan = Some(plan(&backfill));
     }
@@ -124,12 +130,12 @@ async fn nothing(args: &Args, client: &Client) -> Result<String, Failure> {
     for (count, word, only) in [
         (cells.missing, "missing", "missing"),
         (cells.failed, "failed", "failed"),
-        (cells.empty, "empty", "all"),
+        (cells.empty, "empty", "lacking"),
     ] {
         let asked = match args.only {
             Only::Missing => word == "missing",
             Only::Failed => word == "failed",
-            Only::All => true,
+            Only::Lacking | Only::All => true,
         };
         match (count, asked) {
             (0, _) => {}

@@ -124,6 +124,8 @@ pub enum Only {
     Missing,
     Failed,
     /// Whatever has not landed: missing, failed and empty cells.
+    Lacking,
+    /// Landed cells too: they are exported anew.
     All,
 }
 
@@ -132,6 +134,7 @@ impl Only {
         match self {
             Only::Missing => "missing",
             Only::Failed => "failed",
+            Only::Lacking => "lacking",
             Only::All => "all",
         }
     }
@@ -140,10 +143,11 @@ impl Only {
         match self {
             Only::Missing => state == CellState::Missing,
             Only::Failed => state == CellState::Failed,
-            Only::All => matches!(
+            Only::Lacking => matches!(
                 state,
                 CellState::Missing | CellState::Failed | CellState::Empty
             ),
+            Only::All => !matches!(state, CellState::Excluded | CellState::NotDue),
         }
     }
 }
@@ -234,7 +238,8 @@ impl Ledger {
     /// The cells that a backfill is to fill, by property and day.
     pub fn gaps(&self, scope: &Scope, only: Only) -> Vec<CellSpan> {
         let mut gaps: Vec<CellSpan> = Vec::new();
-        for &property in scope.properties {
+        let wanted = |property: &&i64| !scope.excluded.contains(property);
+        for &property in scope.properties.iter().filter(wanted) {
             let wanted = self.states(property, scope);
             for (window, _) in wanted.into_iter().filter(|(_, state)| only.wants(*state)) {
                 match gaps.last_mut() {
@@ -287,6 +292,7 @@ mod tests {
             let mut expected = Tally::default();
             let mut lacking = BTreeSet::new();
             let mut empty = BTreeSet::new();
+            let mut landed = BTreeSet::new();
             for &property in &properties {
                 for day in scope.window.days() {
                     let out = excluded.contains(&property);
@@ -302,8 +308,11 @@ mod tests {
                     if matches!(state, CellState::Missing | CellState::Failed) {
                         lacking.insert((property, day));
                     }
-                    if state == CellState::Empty {
+                    if state == CellState::Empty && !out {
                         empty.insert((property, day));
+                    }
+                    if state == CellState::Landed && !out {
+                        landed.insert((property, day));
                     }
                 }
             }
@@ -314,8 +323,10 @@ mod tests {
             };
             prop_assert_eq!(cells(&spans), lacking.clone());
             prop_assert!(spans.is_sorted());
-            let all = cells(&ledger.gaps(&scope, Only::All));
-            prop_assert_eq!(all, lacking.union(&empty).copied().collect::<BTreeSet<_>>());
+            lacking.append(&mut empty);
+            prop_assert_eq!(cells(&ledger.gaps(&scope, Only::Lacking)), lacking.clone());
+            lacking.append(&mut landed);
+            prop_assert_eq!(cells(&ledger.gaps(&scope, Only::All)), lacking);
             let of_kind: u64 = [Only::Missing, Only::Failed].iter()
                 .map(|only| cells(&ledger.gaps(&scope, *only)).len() as u64).sum();
             prop_assert_eq!(of_kind, tally.missing + tally.failed);

@@ -7,7 +7,7 @@ use super::{Answer, Mode, Refusal, Roster, Saved, Turn, plan};
 use crate::coverage::{Group, Only, groups};
 use crate::run::{Batch, CellSpan, Event, Run, RunId, RunState, Trigger};
 use crate::schedule::{Name, Partition, Schedule, Window};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,11 +46,20 @@ impl Roster {
         let name = &wanted.schedule;
         let schedule = self.declared(name)?;
         self.refuse_if_paused(name)?;
-        let question = self.question(&schedule, Some(wanted.window), now);
+        let mut question = self.question(&schedule, Some(wanted.window), now);
+        if schedule.partition != Partition::Window {
+            // Asked for by name, a day that is over need not wait for its fire.
+            let asked = Window::new(wanted.window.from, finished(&schedule, wanted.window, now));
+            question.due = asked.into_iter().collect();
+        }
         let gaps = self.gaps(name, &question, wanted.only);
         let (runs, left) = self.backfill_runs(&schedule, wanted, &gaps, now);
         let shown = runs.iter().cloned().map(with_parts).collect();
-        let answer = Answer::Backfill { runs: shown, left };
+        let answer = Answer::Backfill {
+            runs: shown,
+            left,
+            not_due: self.tally(name, &question).not_due,
+        };
         if mode == Mode::Dry || runs.is_empty() {
             return Ok(answer);
         }
@@ -128,6 +137,7 @@ impl Roster {
         run.batch = Some(Batch {
             number,
             max_active: wanted.max_active.max(1),
+            again: wanted.only == Only::All,
         });
         run
     }
@@ -161,9 +171,10 @@ impl Roster {
     pub(super) fn plan_backfill(&mut self, id: &RunId, now: DateTime<Utc>, turn: &mut Turn) {
         let Some(run) = self.runs.get(id) else { return };
         let ledger = self.ledgers.get(&run.schedule);
+        let again = run.batch.is_some_and(|batch| batch.again);
         let landed = |property: &i64| {
             let line = ledger.and_then(|ledger| ledger.line(*property));
-            line.is_some_and(|line| line.has_landed(run.window))
+            !again && line.is_some_and(|line| line.has_landed(run.window))
         };
         let all = run.properties.iter();
         let mut open: Vec<i64> = all.filter(|property| !landed(property)).copied().collect();
@@ -191,6 +202,12 @@ impl Roster {
     }
 }
 
+/// The last of the days that is over.
+fn finished(schedule: &Schedule, days: Window, now: DateTime<Utc>) -> NaiveDate {
+    let today = now.with_timezone(&schedule.timezone).date_naive();
+    today.pred_opt().unwrap_or(today).min(days.to)
+}
+
 pub(super) fn cells_of_run(run: &Run) -> u64 {
     u64::from(run.property_count) * u64::from(run.window.len())
 }
@@ -206,8 +223,8 @@ fn with_parts(mut run: Run) -> Run {
     run
 }
 
-/// One file a window: a gap is filled by the window of the fire that asked for its days, for the
-/// properties that lack any of them, so that no day turns up in two files. Newest first.
+/// One file a window: gaps are filled by windows of fires, the fewest that hold them all, for the properties that lack
+/// any of their days, so that no day turns up in two files of one backfill. Newest first.
 fn whole_windows(
     schedule: &Schedule,
     gaps: &[CellSpan],
@@ -218,35 +235,63 @@ fn whole_windows(
         .into_iter()
         .collect();
     let mut left: Vec<CellSpan> = gaps.to_vec();
-    let mut made = Vec::new();
-    for window in windows.into_iter().rev() {
-        let mut rest = Vec::new();
-        let mut properties = BTreeSet::new();
-        for gap in left {
-            if !gap.window().overlaps(window) {
-                rest.push(gap);
-                continue;
-            }
-            properties.insert(gap.property);
-            let before = window.from.pred_opt().map(|to| (gap.from, to));
-            let after = window.to.succ_opt().map(|from| (from, gap.to));
-            rest.extend(
-                [before, after]
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|(from, to)| Window::new(from, to))
-                    .map(|window| span(gap.property, window)),
-            );
-        }
+    let (mut made, mut unasked) = (Vec::new(), Vec::new());
+    while let Some(newest) = left.iter().map(|gap| gap.to).max() {
+        let holding = windows.iter().filter(|window| window.contains(newest));
+        // The one that reaches back furthest, and of these the one with the fewest days beyond.
+        let window = holding.min_by_key(|window| (window.from, window.to));
+        let (taken, rest) = cut_out(&left, window.copied().unwrap_or(Window::day(newest)));
         left = rest;
-        if !properties.is_empty() {
-            made.push(Group {
-                window,
-                properties: properties.into_iter().collect(),
-            });
+        match window {
+            Some(window) => made.push(Group {
+                window: *window,
+                properties: properties_of(&taken),
+            }),
+            None => unasked.extend(taken),
         }
     }
     // Days that no fire asked for have no file to fit into.
-    made.extend(groups(&left, schedule.chunk));
+    made.extend(groups(&joined(unasked), schedule.chunk));
     made
+}
+
+/// What of the spans lies within the window, and what does not.
+fn cut_out(spans: &[CellSpan], window: Window) -> (Vec<CellSpan>, Vec<CellSpan>) {
+    let (mut taken, mut rest) = (Vec::new(), Vec::new());
+    for gap in spans {
+        let pieces = [
+            window.from.pred_opt().map(|to| (gap.from, to.min(gap.to))),
+            window
+                .to
+                .succ_opt()
+                .map(|from| (from.max(gap.from), gap.to)),
+        ];
+        let pieces = pieces.into_iter().flatten();
+        let pieces = pieces.filter_map(|(from, to)| Window::new(from, to));
+        rest.extend(pieces.map(|piece| span(gap.property, piece)));
+        let within = Window::new(gap.from.max(window.from), gap.to.min(window.to));
+        taken.extend(within.map(|within| span(gap.property, within)));
+    }
+    (taken, rest)
+}
+
+fn properties_of(spans: &[CellSpan]) -> Vec<i64> {
+    let properties: BTreeSet<i64> = spans.iter().map(|span| span.property).collect();
+    properties.into_iter().collect()
+}
+
+/// Spans of single days, those that meet made one.
+fn joined(mut spans: Vec<CellSpan>) -> Vec<CellSpan> {
+    spans.sort_unstable_by_key(|span| (span.property, span.from));
+    spans.into_iter().fold(Vec::new(), |mut joined, next| {
+        match joined.last_mut() {
+            Some(last)
+                if last.property == next.property && last.to.succ_opt() == Some(next.from) =>
+            {
+                last.to = next.to;
+            }
+            _ => joined.push(next),
+        }
+        joined
+    })
 }

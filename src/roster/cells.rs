@@ -139,6 +139,13 @@ impl Roster {
         })))
     }
 
+    /// The question's cells, counted.
+    pub(super) fn tally(&self, name: &Name, question: &Question) -> Tally {
+        let nothing = Ledger::default();
+        let ledger = self.ledgers.get(name).unwrap_or(&nothing);
+        ledger.tally(&question.scope()).0
+    }
+
     pub(super) fn cell(
         &self,
         name: &Name,

@@ -182,6 +182,8 @@ pub enum Answer {
     Backfill {
         runs: Vec<Run>,
         left: u64,
+        /// Cells asked for that nobody can have yet.
+        not_due: u64,
     },
     Properties(Vec<PropertyNow>),
     Cell(Box<CellNow>),

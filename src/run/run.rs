@@ -111,6 +111,9 @@ pub struct Batch {
     pub number: u32,
     /// Runs of its schedule's backfills that may be active beside it, itself included.
     pub max_active: u32,
+    /// Cells that have landed are exported anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 impl Default for Batch {
@@ -118,6 +121,7 @@ impl Default for Batch {
         Batch {
             number: 1,
             max_active: 1,
+            again: false,
         }
     }
 }

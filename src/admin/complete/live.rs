@@ -97,7 +97,13 @@ impl<S: Store, O: Outside> Completeness for Live<S, O> {
             by: actor.label(),
             mode: mode(intent),
         };
-        let Answer::Backfill { runs, left } = self.ask(command).await? else {
+        let answer = self.ask(command).await?;
+        let Answer::Backfill {
+            runs,
+            left,
+            not_due,
+        } = answer
+        else {
             return Err(unexpected());
         };
         let cells = |run: &Run| u64::from(run.property_count) * u64::from(run.window.len());
@@ -105,6 +111,7 @@ impl<S: Store, O: Outside> Completeness for Live<S, O> {
         let mut backfill = view::Backfill::new(shown.collect());
         backfill.property_days = runs.iter().map(cells).sum();
         backfill.left = left;
+        backfill.not_due = not_due;
         Ok(backfill)
     }
 

@@ -91,8 +91,12 @@ async fn backfill<D: Completeness>(
     let only = match request.only.as_deref() {
         None | Some("missing") => Only::Missing,
         Some("failed") => Only::Failed,
+        Some("lacking") => Only::Lacking,
         Some("all") => Only::All,
-        Some(_) => return Err(Refusal::usage("`only` is one of missing, failed, all")),
+        Some(_) => {
+            let message = "`only` is one of missing, failed, lacking, all";
+            return Err(Refusal::usage(message));
+        }
     };
     let max_active = request.max_active.unwrap_or(ACTIVE_DEFAULT);
     if !(1..=ACTIVE_MAX).contains(&max_active) {

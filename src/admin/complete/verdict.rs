@@ -50,7 +50,7 @@ pub(super) fn verdict(
         }
         (CellState::Empty, _) => {
             let because = "ApartmentIQ delivered no row for it".to_owned();
-            (because, Some(backfill(" --only all")))
+            (because, Some(backfill(" --only lacking")))
         }
         (CellState::Failed, Some(run)) => {
             let because = format!("{} {}: {}", run.id, run.state.as_str(), reason(run));

@@ -137,7 +137,7 @@ fn backfill(schedule: &str, window: Window, lack: Lack) -> String {
     let only = match (lack.missing, lack.failed) {
         (_, 0) => "",
         (0, _) => " --only failed",
-        _ => " --only all",
+        _ => " --only lacking",
     };
     let Window { from, to } = window;
     format!("aptiqd backfill {schedule} --from {from} --to {to}{only}")

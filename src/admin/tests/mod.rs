@@ -148,6 +148,8 @@ async fn what_cannot_be_read_is_a_usage_problem() {
     for (kind, body) in [
         ("application/json", "{\"dry_run\":1}"),
         ("application/json", "{\"wat\":true}"),
+        ("application/json", "[]"),
+        ("application/json", " [\"2026-11-01\", \"2026-11-02\"]"),
         ("application/json", "{\"from\":\"2026-11-01\"}"),
         (
             "application/json",

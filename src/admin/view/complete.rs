@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct BackfillRequest {
     pub from: NaiveDate,
     pub to: NaiveDate,
-    /// `missing` (the default), `failed` or `all`.
+    /// `missing` (the default), `failed`, `lacking` (what has not landed) or `all` (landed cells anew, too).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
     /// Runs of the schedule's backfills at once; 2 by default.

@@ -202,6 +202,9 @@ pub struct Backfill {
     /// Cells that lack as well, but are too many runs for one backfill.
     #[serde(default, skip_serializing_if = "is_none")]
     pub left: u64,
+    /// Cells asked for that nobody can have yet: their days, or the windows they belong to, are not over.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub not_due: u64,
 }
 
 /// What a backfill would cost.
@@ -269,6 +272,7 @@ impl Backfill {
             property_days: 0,
             plan: None,
             left: 0,
+            not_due: 0,
         }
     }
 }

@@ -25,7 +25,7 @@ fn order(window: Window, only: Only, max_active: u32, mode: Mode) -> Command {
 
 fn backfill(world: &mut World, window: Window, only: Only) -> Vec<Run> {
     match world.command(order(window, only, 2, Mode::Act)) {
-        Ok(Answer::Backfill { runs, left: 0 }) => runs,
+        Ok(Answer::Backfill { runs, left: 0, .. }) => runs,
         other => panic!("{other:?}"),
     }
 }
@@ -72,7 +72,32 @@ fn gaps_become_runs_newest_first_and_at_most_so_many_at_once() {
     assert!(starts.is_sorted(), "the newest days come first: {starts:?}");
     let seen = coverage(&mut world, "daily", Some(september()));
     assert_eq!((seen.tally.landed, seen.missing.len()), (120, 0));
-    assert!(backfill(&mut world, september(), Only::All).is_empty());
+    assert!(backfill(&mut world, september(), Only::Lacking).is_empty());
+    // All means all: what has landed is exported anew.
+    let jobs = world.jobs.len();
+    let again = backfill(&mut world, september(), Only::All);
+    assert_eq!(again.len(), 6);
+    world.run_until(start() + TimeDelta::hours(6));
+    assert_eq!(world.count(RunState::Landed), 12);
+    assert_eq!(world.jobs.len(), 2 * jobs);
+}
+
+#[test]
+fn a_day_that_is_over_need_not_wait_for_its_fire() {
+    // It is 12:00; today's fire is at 23:30.
+    let mut world = World::new(
+        1,
+        Weather::default(),
+        vec![schedule("daily", "30 23 * * *", 4)],
+    );
+    let days = window("2026-10-30", "2026-11-03");
+    let asked = world.command(order(days, Only::Missing, 1, Mode::Act));
+    let Ok(Answer::Backfill { runs, not_due, .. }) = asked else {
+        panic!("{asked:?}")
+    };
+    let windows: Vec<Window> = runs.iter().map(|run| run.window).collect();
+    assert_eq!(windows, [window("2026-10-30", "2026-11-01")]);
+    assert_eq!(not_due, 8);
 }
 
 #[test]
@@ -137,7 +162,12 @@ fn what_an_open_run_brings_is_not_asked_for_again() {
     assert_eq!(backfill(&mut world, september(), Only::Missing).len(), 1);
     assert!(backfill(&mut world, september(), Only::Missing).is_empty());
     assert_eq!(
-        backfill(&mut world, window("2026-08-30", "2026-09-02"), Only::All).len(),
+        backfill(
+            &mut world,
+            window("2026-08-30", "2026-09-02"),
+            Only::Lacking
+        )
+        .len(),
         1
     );
 }
@@ -288,6 +318,33 @@ fn one_file_a_window_is_filled_by_whole_windows() {
     assert_eq!(windows, [september(), window("2026-08-01", "2026-08-31")]);
 }
 
+#[test]
+fn windows_that_overlap_are_chosen_so_that_the_fewest_hold_all_days() {
+    for (rule, expected) in [
+        (
+            WindowRule::LastDays(7),
+            vec![
+                window("2026-09-24", "2026-09-30"),
+                window("2026-09-17", "2026-09-23"),
+                window("2026-09-10", "2026-09-16"),
+            ],
+        ),
+        (
+            WindowRule::MonthToDate,
+            vec![window("2026-09-01", "2026-09-30")],
+        ),
+    ] {
+        let mut rolling = schedule("daily", "0 6 * * *", 4);
+        rolling.partition = Partition::Window;
+        rolling.window = rule;
+        let mut world = World::new(1, Weather::default(), vec![rolling]);
+        let asked = window("2026-09-11", "2026-09-30");
+        let runs = backfill(&mut world, asked, Only::Missing);
+        let windows: Vec<Window> = runs.iter().map(|run| run.window).collect();
+        assert_eq!(windows, expected);
+    }
+}
+
 /// In any weather, with crashes: asked for again and again it fills everything, and nothing that has
 /// landed is submitted again.
 #[test]
@@ -307,7 +364,7 @@ fn backfills_converge() {
         let mut world = World::new(seed, weather, vec![daily]);
         for round in 1..=20 {
             // An order is durable with its answer: what a crash takes is only what was not told.
-            backfill(&mut world, september(), Only::All);
+            backfill(&mut world, september(), Only::Lacking);
             let now = world.now;
             world.restart_at(now);
             world.run_until(start() + TimeDelta::days(round));
