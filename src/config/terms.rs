@@ -200,10 +200,12 @@ pub(super) fn columns(top: &Section<'_>) -> Columns {
     columns
 }
 
+/// Where `[freshness]` says only the other: a day and two hours, a day and a half.
+const WARN_AFTER: Duration = Duration::from_secs(26 * 3600);
+const ERROR_AFTER: Duration = Duration::from_secs(36 * 3600);
+
 pub(super) fn freshness(top: &Section<'_>) -> Option<Freshness> {
     let section = top.section("freshness")?;
-    section.require("warn_after", "warn_after = \"26h\"");
-    section.require("error_after", "error_after = \"36h\"");
     let warn = section.duration("warn_after", SECOND);
     let error = section.duration("error_after", SECOND);
     if let (Some(warn), Some(error)) = (&warn, &error)
@@ -217,10 +219,17 @@ pub(super) fn freshness(top: &Section<'_>) -> Option<Freshness> {
             "the warning comes first",
         );
     }
+    let is_faulty = (section.has("warn_after") && warn.is_none())
+        || (section.has("error_after") && error.is_none());
     section.finish();
+    if is_faulty {
+        return None;
+    }
+    let error_after = error.as_ref().map(|error| error.value);
+    let warn_after = warn.as_ref().map(|warn| warn.value);
     Some(Freshness {
-        warn_after: warn?.value,
-        error_after: error?.value,
+        warn_after: warn_after.unwrap_or(WARN_AFTER.min(error_after.unwrap_or(WARN_AFTER))),
+        error_after: error_after.unwrap_or(ERROR_AFTER.max(warn_after.unwrap_or(ERROR_AFTER))),
     })
 }
 

@@ -125,6 +125,19 @@ fn a_table_given_in_part_keeps_the_other_defaults() {
 }
 
 #[test]
+fn of_two_ages_one_is_enough() {
+    let hours = |lines: &[&str]| {
+        let freshness = good(lines).freshness.expect("given");
+        let hours = |time: Duration| time.as_secs() / 3600;
+        (hours(freshness.warn_after), hours(freshness.error_after))
+    };
+    assert_eq!(hours(&["[freshness]"]), (26, 36));
+    assert_eq!(hours(&["[freshness]", "warn_after = \"20h\""]), (20, 36));
+    assert_eq!(hours(&["[freshness]", "warn_after = \"48h\""]), (48, 48));
+    assert_eq!(hours(&["[freshness]", "error_after = \"20h\""]), (20, 20));
+}
+
+#[test]
 fn windows_in_all_forms() {
     let fixed = Window::new("2025-01-01".parse().unwrap(), "2025-12-31".parse().unwrap()).unwrap();
     for (line, rule, partition) in [
