@@ -6,6 +6,7 @@ use crate::schedule::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use toml::de::DeValue;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -142,6 +143,11 @@ pub(super) fn retry(top: &Section<'_>, deadline: Option<&At<Duration>>) -> Retry
 
 /// Days of history for a property that is new in the roster; the longest duration bounds them.
 pub(super) fn backfill_new(top: &Section<'_>, window: Option<WindowRule>) -> Option<u32> {
+    let at = top.value("backfill_new")?;
+    if let DeValue::Integer(number) = at.value {
+        let help = format!("days are written as \"{number}d\"");
+        return top.fault(at.span, "bad-type", "`backfill_new` is a bare number", help);
+    }
     let at = top.duration("backfill_new", Duration::ZERO)?;
     let help = "write whole days, such as \"90d\", or leave the key out for no history";
     let days = at.value.as_secs() / DAY.as_secs();

@@ -39,7 +39,7 @@ fn good(more: &[&str]) -> Schedule {
 fn defaults_are_as_documented() {
     let schedule = good(&[]);
     assert_eq!(schedule.name.as_str(), "one");
-    assert_eq!(schedule.description, "");
+    assert_eq!(&*schedule.description, "");
     assert_eq!(
         schedule.chunk,
         Chunk {

@@ -268,3 +268,198 @@ fn config_schema_and_program_know_the_same_keys() {
     take("notify.*.", "notify = { a = { zzzzzz = 1 } }");
     assert_eq!(found, expected);
 }
+
+/// What an editor lets pass and the program refuses: values one by one, with those that a schema cannot know.
+#[test]
+fn schema_and_program_agree_about_values() {
+    let schema = schema(SCHEDULE_SCHEMA);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.toml");
+    let durations = [
+        "\"0s\"",
+        "\"1s\"",
+        "\"999ms\"",
+        "\"1500ms\"",
+        "\"1m 30s\"",
+        "\"48h\"",
+        "\"3650d\"",
+        "\"3651d\"",
+        "\"11y\"",
+        "\"1M\"",
+        "\"2months\"",
+        "\"1h1h\"",
+        "\"\"",
+        "\"5\"",
+        "\"-5s\"",
+        "\"1.5h\"",
+        "5",
+        "\" 5s\"",
+        "\"5s \"",
+        "\"5 s\"",
+        "\"0h\"",
+        "\"1d0h\"",
+        "\"5S\"",
+        "\"1000000us\"",
+        "\"1w\"",
+        "\"1 week\"",
+    ];
+    let lists = [
+        "[]",
+        "[\"a\"]",
+        "\"a\"",
+        "\"\"",
+        "[\"\"]",
+        "[\"a\", \"a\"]",
+        "[1]",
+        "1",
+    ];
+    let shares = ["0", "1", "0.5", "1.5", "-0.1", "\"1\"", "nan", "inf", "98"];
+    let counts = [
+        "0", "1", "31", "10000", "10001", "100", "101", "3660", "3661", "1.0", "\"1\"", "-1",
+    ];
+    let mut cases: Vec<(&str, &str)> = Vec::new();
+    for key in [
+        "jitter",
+        "deadline",
+        "catch_up.max_age",
+        "retry.first",
+        "retry.max",
+        "backfill_new",
+    ] {
+        cases.extend(durations.map(|value| (key, value)));
+    }
+    for key in ["checks.unique", "notify.all", "cron"] {
+        cases.extend(lists.map(|value| (key, value)));
+    }
+    for key in [
+        "checks.min_property_coverage",
+        "checks.min_rows_vs_median",
+        "checks.max_null_rate.a",
+    ] {
+        cases.extend(shares.map(|value| (key, value)));
+    }
+    for key in [
+        "chunk.properties",
+        "chunk.days",
+        "catch_up.max_runs",
+        "retry.attempts",
+    ] {
+        cases.extend(counts.map(|value| (key, value)));
+    }
+    cases.extend(
+        [
+            "[0, 1]",
+            "[1, 0]",
+            "[0]",
+            "[0, 1, 2]",
+            "[1, 1]",
+            "1",
+            "[nan, 1]",
+            "[\"a\", 1]",
+        ]
+        .map(|v| ("checks.range.a", v)),
+    );
+    cases.extend(
+        [
+            "\"last_1_days\"",
+            "\"last_1_day\"",
+            "\"last_0_days\"",
+            "\"last_01_days\"",
+            "\"last_3660_days\"",
+            "\"last_3661_days\"",
+            "\"last_99999999999_days\"",
+            "\"today\"",
+            "\"Yesterday\"",
+            "{ from = \"-3d\", to = \"0d\" }",
+            "{ from = \"-3d\", to = \"1d\" }",
+            "{ from = \"-3d\", to = \"+1d\" }",
+            "{ from = \"-03d\", to = \"-1d\" }",
+            "{ from = \"-9999d\", to = \"-1d\" }",
+            "{ from = \"-3\", to = \"-1\" }",
+            "{ from = \"2025-02-30\", to = \"2025-03-01\" }",
+            "{ from = \"-0d\", to = \"0d\" }",
+            "{ from = \"0000-01-01\", to = \"0000-01-02\" }",
+        ]
+        .map(|v| ("window", v)),
+    );
+    cases.extend(
+        [
+            "{ ids = [1, 1] }",
+            "{ ids = [0] }",
+            "{ ids = [] }",
+            "{ ids = [1.0] }",
+            "{ ids = \"all\" }",
+            "{ comp_sets = [1], subjects_only = true }",
+            "{ ids = [1], subjects_only = true }",
+            "{ accounts = \"all\" }",
+            "{ accounts = \"some\" }",
+            "{ accounts = [] }",
+            "{ accounts = [1], comp_sets = [1] }",
+            "{ file = \"\" }",
+            "{}",
+            "{ ids = [9223372036854775807] }",
+            "[1]",
+        ]
+        .map(|v| ("properties", v)),
+    );
+    cases.extend(["\"\"", "\"x\"", "1"].map(|v| ("columns.property", v)));
+    cases.extend(["\"\"", "\"UTC\"", "1"].map(|v| ("timezone", v)));
+    cases.extend(["\"\"", "\"x\"", "1"].map(|v| ("description", v)));
+    cases.extend(["true", "\"true\"", "1"].map(|v| ("enabled", v)));
+    let base = [
+        ("report", "\"property\""),
+        ("format", "\"csv\""),
+        ("cron", "\"30 12 * * *\""),
+        ("timezone", "\"UTC\""),
+        ("window", "\"yesterday\""),
+        ("properties", "{ ids = [1] }"),
+    ];
+    let mut differing = Vec::new();
+    for (key, value) in cases {
+        let mut text = String::new();
+        for (own, usual) in base {
+            if own != key {
+                text.push_str(&format!("{own} = {usual}\n"));
+            }
+        }
+        text.push_str(&format!("{key} = {value}\n"));
+        if text.parse::<toml::Table>().is_err() {
+            continue;
+        }
+        std::fs::write(&file, &text).unwrap();
+        let faults = faults_of(&file);
+        let marked = !complaints(&schema, &text).is_empty();
+        // What the program takes no editor may mark.
+        assert!(!(marked && faults.is_empty()), "{key} = {value}");
+        if !marked && !faults.is_empty() {
+            differing.push(format!("{key} = {value}"));
+        }
+    }
+    assert_eq!(differing, BEYOND_A_SCHEMA_TOO);
+}
+
+/// Sums of durations, what a cron means, days of a calendar, order of numbers, and 1.0, which JSON holds to be whole.
+const BEYOND_A_SCHEMA_TOO: &[&str] = &[
+    r#"jitter = "3651d""#,
+    r#"jitter = "11y""#,
+    r#"deadline = "3651d""#,
+    r#"deadline = "11y""#,
+    r#"catch_up.max_age = "3651d""#,
+    r#"catch_up.max_age = "11y""#,
+    r#"retry.first = "3651d""#,
+    r#"retry.first = "11y""#,
+    r#"retry.max = "3651d""#,
+    r#"retry.max = "11y""#,
+    r#"backfill_new = "3651d""#,
+    r#"backfill_new = "1h1h""#,
+    r#"cron = ["a"]"#,
+    r#"cron = "a""#,
+    r#"cron = ["a", "a"]"#,
+    r#"chunk.properties = 1.0"#,
+    r#"chunk.days = 1.0"#,
+    r#"catch_up.max_runs = 1.0"#,
+    r#"retry.attempts = 1.0"#,
+    r#"checks.range.a = [1, 0]"#,
+    r#"window = { from = "2025-02-30", to = "2025-03-01" }"#,
+    r#"properties = { ids = [1.0] }"#,
+];

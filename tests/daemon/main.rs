@@ -31,6 +31,7 @@ mod operations;
 mod partitions;
 mod proxy;
 mod quality;
+mod reloading;
 mod room;
 mod sql;
 mod stopping;

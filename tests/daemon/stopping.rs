@@ -183,11 +183,9 @@ fn killed_during_a_download() {
 /// Days enough that publishing takes a while: one file each.
 const MONTH: [&str; 4] = ["--from", "2026-10-01", "--to", "2026-10-31"];
 
-#[test]
-fn killed_while_it_publishes() {
-    let stage = Stage::running(Setup::default(), &[("partition", "\"date\"")]);
+/// Kills the daemon once the first day of a run is published, which whoever watches the folder sees.
+fn kill_while_it_publishes(stage: &Stage) -> String {
     let run = stage.begin("daily", &MONTH);
-    // The first published day is seen by whoever watches the folder.
     let begun = std::time::Instant::now();
     while stage.files("data").is_empty() {
         assert!(
@@ -197,6 +195,30 @@ fn killed_while_it_publishes() {
         std::thread::yield_now();
     }
     stage.kill();
+    run
+}
+
+/// What is visible is not called failed, though the deadline has passed while no daemon ran.
+#[test]
+fn killed_while_it_publishes_and_started_after_the_deadline() {
+    let deadline = Duration::from_secs(8);
+    let keys = [("partition", "\"date\""), ("deadline", "\"8s\"")];
+    let stage = Stage::running(Setup::default(), &keys);
+    let begun = std::time::Instant::now();
+    let run = kill_while_it_publishes(&stage);
+    // Only the clock can let a deadline pass.
+    std::thread::sleep(deadline.saturating_sub(begun.elapsed()) + Duration::from_secs(1));
+    stage.start();
+    landed_once(&stage, &run, 1);
+    assert_eq!(stage.files("data").len(), 31);
+    assert!(!stage.log().contains("deadline_passed"), "{}", stage.log());
+    stage.stop();
+}
+
+#[test]
+fn killed_while_it_publishes() {
+    let stage = Stage::running(Setup::default(), &[("partition", "\"date\"")]);
+    let run = kill_while_it_publishes(&stage);
     for file in stage.files("data") {
         let day = std::fs::read_to_string(&file).expect("a whole file");
         assert_eq!(day.lines().count(), 4, "{}", file.display());

@@ -168,3 +168,51 @@ fn a_program_that_hangs_holds_nothing_up_and_ends_with_the_daemon() {
         "it outlived the daemon"
     );
 }
+
+/// A reload takes receivers up, changes and drops them; a receiver and the schedule that names it come together.
+#[test]
+fn receivers_come_change_and_go_with_a_reload() {
+    let stage = Stage::set(Setup::default());
+    stage.schedule("daily", &[]);
+    stage.start();
+    let plain = std::fs::read_to_string(stage.path("aptiqd.toml")).expect("a configuration");
+    let (first, second) = (
+        Receiver::new(Mood::Answer(200)),
+        Receiver::new(Mood::Answer(200)),
+    );
+    first.write(&stage, "first.url");
+    second.write(&stage, "second.url");
+    let sent_to = |file: &str| {
+        let ops = format!("[notify.ops]\nkind = \"slack\"\nurl_file = \"{file}\"\n");
+        stage.write("aptiqd.toml", &format!("{plain}{ops}"));
+    };
+    // A notifier that nobody knows is refused with the schedule that names it.
+    stage.schedule("daily", &[ALL]);
+    stage.verb(&["reload"]).exits(78);
+    sent_to("first.url");
+    let taken = stage.verb(&["reload"]).exits(0).json();
+    assert_eq!(taken["changed"], json!(["daily"]));
+    assert_eq!(
+        taken["notifiers"],
+        json!({"added": ["ops"], "changed": [], "removed": []})
+    );
+    stage.happens("configuration_reloaded");
+    stage.lands("daily", &DAY);
+    first.until(1, |_| true);
+    sent_to("second.url");
+    let said = stage.plain(&["reload"]).exits(0).stdout;
+    assert_eq!(said, "changed  notify.ops\n");
+    stage.lands("daily", &["--from", "2026-11-02", "--to", "2026-11-02"]);
+    second.until(1, |_| true);
+    stage.schedule("daily", &[]);
+    stage.write("aptiqd.toml", &plain);
+    let taken = stage.verb(&["reload"]).exits(0).json();
+    assert_eq!(taken["notifiers"]["removed"], json!(["ops"]));
+    let told = (first.all().len(), second.all().len());
+    stage.lands("daily", &["--from", "2026-11-03", "--to", "2026-11-03"]);
+    stop(&stage);
+    assert_eq!(
+        (told, first.all().len(), second.all().len()),
+        ((1, 1), 1, 1)
+    );
+}

@@ -28,10 +28,9 @@ impl Progress {
         self.answered.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The state holds all that was answered.
-    pub fn catch_up(&self) {
-        let answered = self.answered.load(Ordering::Acquire);
-        self.change(|reached| reached.commits = answered);
+    /// The state holds so many commits more, in the order in which they were answered.
+    pub fn apply(&self, commits: u64) {
+        self.change(|reached| reached.commits += commits);
     }
 
     /// The state has been given up.

@@ -20,6 +20,7 @@
 //! A commit without events has no sequence of its own; it is durable and in order all the same.
 
 mod applied;
+mod applier;
 mod committer;
 mod folder;
 mod open;
@@ -50,6 +51,7 @@ use pulse::Pulse;
 pub use settings::Settings;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -64,6 +66,7 @@ pub struct Disk {
 struct Running {
     sender: mpsc::Sender<Waiting>,
     committer: JoinHandle<()>,
+    applier: JoinHandle<()>,
     tender: JoinHandle<()>,
 }
 
@@ -111,15 +114,20 @@ impl Disk {
             settings,
         });
         let (sender, receiver) = mpsc::channel(committer::WAITING);
-        let (committing, tending) = (Arc::clone(&shared), Arc::clone(&shared));
+        let (durable, following) = sync_channel(applier::WAITING);
+        let [committing, applying, tending] = std::array::from_fn(|_| Arc::clone(&shared));
         let writer = parts.writer;
         let committer = spawn(&shared, "store-committer", move || {
-            committer::run(&committing, writer, receiver);
+            committer::run(&committing, writer, receiver, &durable);
+        })?;
+        let applier = spawn(&shared, "store-applier", move || {
+            applier::run(&applying, &following);
         })?;
         let tender = spawn(&shared, "store-tender", move || tender::run(tending))?;
         let running = Running {
             sender,
             committer,
+            applier,
             tender,
         };
         let disk = Disk {
@@ -179,7 +187,8 @@ impl Disk {
         };
         drop(running.sender);
         self.shared.pulse.stop();
-        let ended = [running.committer.join(), running.tender.join()];
+        let threads = [running.committer, running.applier, running.tender];
+        let ended = threads.map(JoinHandle::join);
         if ended.iter().any(Result::is_err) {
             self.shared.stop("a thread of the store panicked");
         }
@@ -265,7 +274,6 @@ impl Shared {
             stopped.get_or_insert_with(|| reason.to_owned());
             first
         });
-        self.applied.end();
         if first {
             // A sled that went wrong could hang or panic when it ends: this one never does.
             std::mem::forget(Arc::clone(&self.state));
