@@ -178,7 +178,13 @@ impl Roster {
                 extra,
             }
         };
-        let _ = self.apply(id, &event, now, turn);
+        let seconds = match &event {
+            Event::JobFound { extra, .. } => extra.len() as u64,
+            _ => 0,
+        };
+        if self.apply(id, &event, now, turn).is_ok() {
+            self.second_jobs += seconds;
+        }
     }
 
     /// Candidates, the one to adopt first: alive before dead, then the oldest.

@@ -1,7 +1,7 @@
 //! Overlap, pause, limits, deadline: one rule, one test.
 
 use super::world::{Weather, World, limits, schedule, start};
-use crate::roster::{Command, Mode, Refusal};
+use crate::roster::{Answer, Command, Mode, Refusal};
 use crate::run::{RunId, RunState, Trigger};
 use crate::schedule::{Name, Overlap};
 use chrono::TimeDelta;
@@ -325,4 +325,19 @@ fn a_publish_that_still_fails_after_the_deadline_ends_the_run() {
     assert_eq!(world.run(&id).state, RunState::Failed);
     assert_eq!(world.happened.get("deadline_passed"), Some(&1));
     assert!(world.kept.open.is_empty());
+}
+
+#[test]
+fn a_second_job_that_a_lookup_finds_is_cancelled_and_counted() {
+    let weather = Weather {
+        create_lost: 100,
+        create_twice: 100,
+        ..Weather::default()
+    };
+    let mut world = World::new(9, weather, vec![schedule("daily", "30 12 * * *", 1)]);
+    world.run_until(start() + TimeDelta::hours(2));
+    let Ok(Answer::Snapshot(snapshot)) = world.command(Command::Snapshot) else {
+        panic!("no snapshot")
+    };
+    assert_eq!(snapshot.second_jobs, 1);
 }
