@@ -73,6 +73,7 @@ fn run() -> Run {
         cells: Cells::default(),
         missing: Vec::new(),
         quarantine: None,
+        losses: 0,
         batch: None,
         whole: false,
         files: Vec::new(),
