@@ -102,7 +102,10 @@ fn a_landed_file_that_is_gone_or_changed_is_told_with_what_mends_it() {
         );
         for why in [&of_file, &of_cell] {
             let because = text(&why["because"]);
-            assert!(because.contains(&path) && because.contains(words), "{because}");
+            assert!(
+                because.contains(&path) && because.contains(words),
+                "{because}"
+            );
             assert_eq!(why["mend"], json!(mend));
         }
         let told = stage.plain(&CELL).exits(0).stdout;
@@ -115,7 +118,10 @@ fn a_landed_file_that_is_gone_or_changed_is_told_with_what_mends_it() {
     let words: Vec<&str> = mend.split(' ').skip(1).chain(["--wait"]).collect();
     stage.verb(&words).exits(0);
     let why = stage.verb(&["why", &path]).exits(0).json();
-    assert_eq!((&why["state"], &why["mend"]), (&json!("landed"), &json!(null)));
+    assert_eq!(
+        (&why["state"], &why["mend"]),
+        (&json!("landed"), &json!(null))
+    );
     stage.verb(&["verify", "daily"]).exits(0);
     stage.stop();
 }
@@ -129,9 +135,15 @@ fn a_quarantined_run_names_what_accepts_it_as_long_as_its_files_are_there() {
     let aside = format!("staging/quarantine/{run}/checks.json");
     let raw = format!("raw/daily/{run}/part-0001.csv");
     let subjects: [&[&str]; 3] = [&CELL, &["why", &aside], &["why", &raw]];
-    for (words, state) in subjects.iter().zip(["failed", "quarantined", "quarantined"]) {
+    for (words, state) in subjects
+        .iter()
+        .zip(["failed", "quarantined", "quarantined"])
+    {
         let why = stage.verb(words).exits(0).json();
-        assert_eq!((&why["state"], &why["mend"]), (&json!(state), &json!(accept)));
+        assert_eq!(
+            (&why["state"], &why["mend"]),
+            (&json!(state), &json!(accept))
+        );
         assert!(text(&why["because"]).contains("failed unique"), "{why:#}");
     }
     std::fs::remove_dir_all(stage.exports(&format!("raw/daily/{run}"))).expect("removed");

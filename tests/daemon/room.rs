@@ -216,7 +216,9 @@ fn a_retry_whose_rows_are_nowhere_has_them_again() {
     assert_eq!(retried(&stage, &run), 1);
     let shown = stage.show(&run);
     let lost = list(&shown["events"]).iter();
-    let lost: Vec<&Value> = lost.filter(|event| event["event"] == "artifacts_lost").collect();
+    let lost: Vec<&Value> = lost
+        .filter(|event| event["event"] == "artifacts_lost")
+        .collect();
     assert_eq!(lost.len(), 1, "{lost:?}");
     stage.stop();
 }
