@@ -2,6 +2,7 @@
 
 mod bisect;
 mod laws;
+mod lost;
 mod rules;
 
 use super::*;
