@@ -5,6 +5,11 @@
 //! 2. With `APTIQD_BENCH_RUNS` (100,000) finished runs in the state: from the start of the process to `READY=1`, best
 //!    and median of five, memory then, after `APTIQD_BENCH_IDLE` (20) seconds, and the CPU time used meanwhile. The store's
 //!    background audit begins after five minutes: an idle time of 400 includes it.
+//! 3. `coverage` of `APTIQD_BENCH_CELLS` (1,000,000) property-days through the command line: a daemon takes the history
+//!    in from manifests, as it does when its state is lost; then the verb's whole process is timed, `APTIQD_BENCH_ASKED`
+//!    (20) times each. One cell in a hundred is missing.
+//!
+//! A part whose number is set to 0 (`APTIQD_BENCH_TRIGGERS`, which the second one needs as well) is left out.
 
 use aptiqd::roster::{Entry, Saved, Turn};
 use aptiqd::run::{Run, RunId};
@@ -24,6 +29,8 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const SCHEDULE: &str = "daily";
+/// Those of the history whose coverage is asked for.
+const PROPERTIES: u64 = 1_000;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -40,10 +47,21 @@ fn main() {
         .expect("the sandbox starts");
     let folder = tempfile::tempdir_in(".").expect("a folder on the disk to be measured");
     configure(folder.path(), &vendor);
-    latency(folder.path(), setting("APTIQD_BENCH_TRIGGERS", 100));
+    let triggers = setting("APTIQD_BENCH_TRIGGERS", 100);
     let runs = setting("APTIQD_BENCH_RUNS", 100_000);
-    runtime.block_on(fill(folder.path(), runs));
-    start_up(folder.path(), runs);
+    if triggers > 0 {
+        latency(folder.path(), triggers);
+    }
+    if triggers > 0 && runs > 0 {
+        runtime.block_on(fill(folder.path(), runs));
+        start_up(folder.path(), runs);
+    }
+    let cells = setting("APTIQD_BENCH_CELLS", 1_000_000);
+    if cells > 0 {
+        let folder = tempfile::tempdir_in(".").expect("a folder on the disk to be measured");
+        configure(folder.path(), &vendor);
+        coverage(folder.path(), cells / PROPERTIES);
+    }
     runtime.block_on(vendor.stop());
 }
 
@@ -299,5 +317,87 @@ fn start_up(folder: &Path, runs: u64) {
         "idle for {} s: {:.2} s CPU, {resident:.1} MiB resident, {peak:.1} MiB at its most",
         idle.as_secs(),
         (running.cpu() - before).as_secs_f64()
+    );
+}
+
+/// A manifest for each of so many days, in which some properties are missing, with the file it tells of.
+fn history(folder: &Path, days: u64) {
+    let ids: Vec<u64> = (0..PROPERTIES)
+        .map(|number| 99_000_000 + number * 7)
+        .collect();
+    let list: String = ids.iter().map(|id| format!("{id}\n")).collect();
+    fs::write(folder.join("schedules/ids.csv"), format!("id\n{list}")).expect("a list");
+    let schedule = "report = \"property\"\nformat = \"csv\"\ncron = \"0 0 29 2 *\"\ntimezone = \"America/Chicago\"\n\
+                    window = \"yesterday\"\nproperties = { file = \"ids.csv\", column = \"id\" }\n";
+    fs::write(folder.join(format!("schedules/{SCHEDULE}.toml")), schedule).expect("a file");
+    let meta = folder.join(format!("exports/meta/{SCHEDULE}"));
+    fs::create_dir_all(&meta).expect("a folder");
+    let today = aptiqd::clock::now().date_naive();
+    for number in 0..days {
+        let day = (today - TimeDelta::days((days - number).cast_signed())).to_string();
+        let path = format!("data/{SCHEDULE}/date={day}/{SCHEDULE}.csv");
+        let file = folder.join("exports").join(&path);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(&file, &list).expect("a file");
+        let lacks = |id: &&u64| (**id / 7 * 31 + number * 17) % 97 == 0;
+        let missing: Vec<&u64> = ids.iter().filter(lacks).collect();
+        let gaps: Vec<Value> = missing
+            .iter()
+            .map(|id| json!({"property": id, "from": day, "to": day}))
+            .collect();
+        let present = ids.len() - missing.len();
+        let manifest = json!({
+            "schema": "aptiqd.manifest/1", "schedule": SCHEDULE, "generation": 1,
+            "run": format!("{SCHEDULE}.{}T180000Z", day.replace('-', "")),
+            "window": {"from": day, "to": day}, "report": "property", "format": "csv",
+            "file": {"path": path, "bytes": list.len(), "sha256": "0".repeat(64), "rows": present},
+            "jobs": [{"job_id": format!("job-{number}"), "properties": ids.len(), "property_ids": ids, "from": day,
+                      "to": day, "bytes": list.len(), "sha256": "0".repeat(64)}],
+            "properties": {"requested": ids.len(), "present": present, "missing": missing},
+            "dates": {"from": day, "to": day, "missing": []}, "columns": [], "checks": [],
+            "landed_at": format!("{day}T18:05:00Z"), "gaps": gaps,
+        });
+        let text = serde_json::to_vec(&manifest).expect("JSON");
+        fs::write(meta.join(format!("date={day}.json")), text).expect("a manifest");
+    }
+}
+
+fn coverage(folder: &Path, days: u64) {
+    history(folder, days);
+    let (running, ready) = Running::start(folder);
+    let asked = setting("APTIQD_BENCH_ASKED", 20);
+    for words in [
+        &["coverage", SCHEDULE][..],
+        &["coverage", SCHEDULE, "--json"][..],
+        &["coverage", SCHEDULE, "--missing", "--json"][..],
+    ] {
+        let mut bytes = 0;
+        let mut took: Vec<f64> = (0..asked)
+            .map(|_| {
+                let begun = Instant::now();
+                let answer = binary(folder)
+                    .args(words)
+                    .args(["--config", "aptiqd.toml"])
+                    .output()
+                    .expect("the verb runs");
+                // Cells are missing.
+                assert_eq!(answer.status.code(), Some(3), "{answer:?}");
+                bytes = answer.stdout.len();
+                begun.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        took.sort_by(f64::total_cmp);
+        println!(
+            "{} of {} property-days: median {:.1} ms, most {:.1} ms, process and all; {bytes} bytes",
+            words.join(" "),
+            days * PROPERTIES,
+            took[took.len() / 2],
+            took[took.len() - 1]
+        );
+    }
+    println!(
+        "taken in from {days} manifests and ready after {:.2} s; {:.1} MiB resident",
+        ready.as_secs_f64(),
+        running.memory().0
     );
 }

@@ -1,7 +1,8 @@
 //! One fetch and publish of a large file against `curl`, `sha256sum` and a row count, one after
 //! another, of the same file from the same loopback server.
 //!
-//! `cargo bench --bench land`; `LAND_BENCH_MB` sets the size (default 1024).
+//! `cargo bench --bench land`; `LAND_BENCH_MB` sets the size (default 1024). If `APTIQD_TEST_PYTHON` names a python that
+//! has duckdb, its `count(*)` takes the place of the row count in a second ratio; its own start is not counted.
 
 use aptiqd::landing::{Delivered, FetchOrder, Landing, PublishOrder, Settings, Terms};
 use aptiqd::run::RunId;
@@ -43,16 +44,28 @@ fn main() {
         .and_then(|text| text.parse().ok());
     let bytes = megabytes.unwrap_or(1024u64) << 20;
     let folder = tempfile::tempdir().expect("folder");
+    let python = std::env::var("APTIQD_TEST_PYTHON").ok();
+    if python.is_none() {
+        println!("DuckDB's count(*): skipped: APTIQD_TEST_PYTHON names no python that has duckdb");
+    }
     println!(
-        "{:8} {:>6} {:>10} {:>9} {:>7} {:>9} {:>9} {:>9}",
-        "format", "MB", "tools MB/s", "land MB/s", "ratio", "tools cpu", "land cpu", "peak MiB"
+        "{:8} {:>6} {:>10} {:>9} {:>7} {:>9} {:>9} {:>9} {:>9}",
+        "format",
+        "MB",
+        "tools MB/s",
+        "land MB/s",
+        "ratio",
+        "duckdb",
+        "tools cpu",
+        "land cpu",
+        "peak MiB"
     );
     for format in [Format::Csv, Format::Jsonl, Format::Parquet] {
         let file = folder.path().join(format!("source.{}", format.as_str()));
         generate(format, &file, bytes);
         // The tools read what they just wrote; neither side waits for the generator's pages.
         rustix::fs::sync();
-        compare(format, &file, folder.path());
+        compare(format, &file, folder.path(), python.as_deref());
         fs::remove_file(&file).expect("removed");
     }
 }
@@ -65,7 +78,7 @@ fn format_of(word: &str) -> Format {
     }
 }
 
-fn compare(format: Format, file: &Path, folder: &Path) {
+fn compare(format: Format, file: &Path, folder: &Path, python: Option<&str>) {
     let size = fs::metadata(file).expect("file").len();
     let url = serve(file.to_owned());
     let plain = folder.join("plain");
@@ -77,6 +90,7 @@ fn compare(format: Format, file: &Path, folder: &Path) {
         .arg(&plain)
         .arg(&url));
     run(Command::new("sha256sum").arg(&plain));
+    let counting = Instant::now();
     match format {
         Format::Parquet => {
             let reader =
@@ -86,7 +100,11 @@ fn compare(format: Format, file: &Path, folder: &Path) {
         _ => run(Command::new("wc").arg("-l").arg(&plain)),
     }
     let tools = started.elapsed();
+    let counted = counting.elapsed();
     let tools_done = children_seconds();
+    let by_duckdb = python.map(|python| tools - counted + count_by_duckdb(python, format, &plain));
+    let tools_used = tools_done - idle;
+    let idle = children_seconds();
     fs::remove_file(&plain).expect("removed");
     rustix::fs::sync();
     let root = folder.join("exports");
@@ -108,16 +126,42 @@ fn compare(format: Format, file: &Path, folder: &Path) {
     fs::remove_dir_all(&root).expect("removed");
     let rate = |seconds: f64| size as f64 / 1e6 / seconds;
     println!(
-        "{:8} {:>6} {:>10.0} {:>9.0} {:>7.2} {:>8.2}s {:>8.2}s {:>9.1}",
+        "{:8} {:>6} {:>10.0} {:>9.0} {:>7.2} {:>9} {:>8.2}s {:>8.2}s {:>9.1}",
         format.as_str(),
         size / 1_000_000,
         rate(tools.as_secs_f64()),
         rate(land),
         tools.as_secs_f64() / land,
-        tools_done - idle,
-        land_done - tools_done,
+        by_duckdb.map_or("–".to_owned(), |by_duckdb| {
+            format!("{:.2}", by_duckdb.as_secs_f64() / land)
+        }),
+        tools_used,
+        land_done - idle,
         peak / 1024.0
     );
+}
+
+/// What DuckDB needs to count the rows, without python's and its own start.
+fn count_by_duckdb(python: &str, format: Format, file: &Path) -> Duration {
+    let reader = match format {
+        Format::Csv => "read_csv(?)",
+        Format::Jsonl => "read_json(?, format = 'newline_delimited')",
+        Format::Parquet => "read_parquet(?)",
+    };
+    let script = format!(
+        "import duckdb, sys, time\nconnection = duckdb.connect()\n\
+         connection.execute('set enable_progress_bar = false')\nbegun = time.monotonic()\n\
+         query = \"select count(*) from {reader}\"\n\
+         assert connection.execute(query, [sys.argv[1]]).fetchone()[0] > 0\nprint(time.monotonic() - begun)"
+    );
+    let output = Command::new(python)
+        .args(["-c", &script])
+        .arg(file)
+        .output();
+    let output = output.expect("python starts");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    Duration::from_secs_f64(text.trim().parse().expect("seconds"))
 }
 
 /// CPU seconds of all children that have ended; unlike the clock, other work hardly moves it.

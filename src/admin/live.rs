@@ -9,7 +9,7 @@ use super::{Refusal, health, listing, present};
 use crate::clock;
 use crate::engine::{Asked, Handle};
 use crate::roster::{self, Answer, Command, Mode, Snapshot};
-use crate::run::{Retrial, Run, RunId};
+use crate::run::{Quarantine, Retrial, Run, RunId};
 use crate::schedule::{Name, Window};
 use crate::store::{self, Sequence, Store, record};
 use chrono::{DateTime, Utc};
@@ -338,8 +338,19 @@ impl<S: Store, O: Outside> Daemon for Live<S, O> {
         actor: Actor,
         intent: Intent,
     ) -> Result<view::Run, Refusal> {
+        let stored = self.stored(&run).await?;
+        // Nobody can look at files that are gone, nor can they be landed as they are.
+        if what == Retrial::Accept
+            && stored.quarantine == Some(Quarantine::Kept)
+            && let Some(gone) = self.outside.raw_gone(&stored).first()
+        {
+            let Window { from, to } = stored.window;
+            let message = format!("the files of {run} are not there any more: {gone} is gone");
+            let help = format!("aptiqd trigger {} --from {from} --to {to}", stored.schedule);
+            return Err(Refusal::new(Code::Conflict, message, help));
+        }
         let command = Command::Retry {
-            run: Box::new(self.stored(&run).await?),
+            run: Box::new(stored),
             what,
             by: actor.label(),
             mode: mode(intent),

@@ -33,7 +33,7 @@ pub use complete::{BackfillOrder, Completeness, Subject};
 pub use daemon::{Actor, Cursor, Daemon, EventFilter, Intent, RunFilter};
 pub use live::Live;
 pub use operations::{Operations, Surroundings};
-pub use outside::{LandedFile, NotReloaded, Outside, Reloaded, Vitals};
+pub use outside::{LandedFile, NotReloaded, Outside, Presence, Reloaded, Vitals};
 pub use page::{Coming, Overview, PastRun, ScheduleCells, Survey, Usage};
 pub use refusal::Refusal;
 pub use routes::router;

@@ -5,6 +5,7 @@ use super::view::{
 };
 use crate::engine::Asked;
 use crate::roster::{Declared, Mode};
+use crate::run::Run;
 use crate::schedule::{Name, Window};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -52,6 +53,9 @@ pub trait Outside: Send + Sync + 'static {
     /// In words, if the manifest cannot be read.
     fn landed_file(&self, schedule: &Name, key: &str) -> Result<Option<LandedFile>, String>;
 
+    /// Paths, below the landing folder, of raw files of a run that are not there any more.
+    fn raw_gone(&self, run: &Run) -> Vec<String>;
+
     /// What later runs changed in the rows of a partition, oldest first.
     fn restatements(&self, schedule: &Name, key: &str) -> Vec<Value>;
 
@@ -70,6 +74,15 @@ pub trait Outside: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Reloaded, NotReloaded>> + Send;
 }
 
+/// Whether a landed file is where its manifest says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    There,
+    Gone,
+    /// Of another length.
+    Changed,
+}
+
 /// A landed file as its manifest tells of it.
 #[derive(Clone, Debug)]
 pub struct LandedFile {
@@ -80,6 +93,8 @@ pub struct LandedFile {
     /// The days asked for in it.
     pub window: Window,
     pub landed_at: DateTime<Utc>,
+    /// How the file is now, by a look at its length.
+    pub presence: Presence,
     pub jobs: Vec<JobOfFile>,
 }
 

@@ -2,13 +2,15 @@
 
 use super::{Daemon, Error, Parts, ReloadError};
 use crate::admin::{
-    self, Access, Bound, LandedFile, Live, NotReloaded, Outside, Reloaded, Tally, Vitals, view,
+    self, Access, Bound, LandedFile, Live, NotReloaded, Outside, Presence, Reloaded, Tally, Vitals,
+    view,
 };
 use crate::apartmentiq::CredentialKind;
 use crate::callback::Outcome;
 use crate::config;
 use crate::landing::Manifest;
 use crate::roster::Mode;
+use crate::run::Run;
 use crate::schedule::{Name, Window};
 use crate::store::Store;
 use secrecy::SecretString;
@@ -133,7 +135,21 @@ impl<S: Store> Outside for Parts<S> {
     fn landed_file(&self, schedule: &Name, key: &str) -> Result<Option<LandedFile>, String> {
         let manifest = self.landing.manifest(schedule, key);
         let manifest = manifest.map_err(|fault| fault.message)?;
-        Ok(manifest.map(|manifest| landed_file(&manifest)))
+        Ok(manifest.map(|manifest| {
+            let path = manifest.file.path.as_deref();
+            let presence = match path.map(|path| self.landing.length(path)) {
+                Some(None) => Presence::Gone,
+                Some(Some(length)) if length != manifest.file.bytes => Presence::Changed,
+                _ => Presence::There,
+            };
+            landed_file(&manifest, presence)
+        }))
+    }
+
+    fn raw_gone(&self, run: &Run) -> Vec<String> {
+        let raw = run.live_parts().filter_map(|part| part.artifact.as_ref());
+        let gone = raw.filter(|raw| self.landing.length(&raw.path).is_none());
+        gone.map(|raw| raw.path.clone()).collect()
     }
 
     fn restatements(&self, schedule: &Name, key: &str) -> Vec<serde_json::Value> {
@@ -210,7 +226,7 @@ impl<S: Store> Parts<S> {
     }
 }
 
-fn landed_file(manifest: &Manifest) -> LandedFile {
+fn landed_file(manifest: &Manifest, presence: Presence) -> LandedFile {
     let file = &manifest.file;
     let there = file.path.clone().zip(file.sha256.clone());
     let jobs = manifest.jobs.iter().map(|job| view::JobOfFile {
@@ -234,6 +250,7 @@ fn landed_file(manifest: &Manifest) -> LandedFile {
             to: manifest.dates.to,
         },
         landed_at: manifest.landed_at,
+        presence,
         jobs: jobs.collect(),
     }
 }

@@ -82,8 +82,17 @@ impl Errands {
             }
             Effect::PublishRun { run } => {
                 let id = run.id.clone();
-                let outcome = self.publish(&run).await.map(Box::new);
-                Report::Published { run: id, outcome }
+                match self.landing.lost(publish_order(&run)).await {
+                    Ok(parts) if !parts.is_empty() => Report::Lost { run: id, parts },
+                    Ok(_) => Report::Published {
+                        outcome: self.publish(&run).await.map(Box::new),
+                        run: id,
+                    },
+                    Err(fault) => Report::Published {
+                        outcome: Err(fault),
+                        run: id,
+                    },
+                }
             }
             // The engine asks its own store.
             Effect::RecallRuns { .. } => Report::Recalled { runs: None },

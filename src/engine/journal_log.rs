@@ -26,6 +26,7 @@ pub(super) fn entry(entry: &Entry) {
         | "submit_unanswered"
         | "fetch_broken"
         | "publish_broken"
+        | "artifacts_lost"
         | "properties_unknown"
         | "job_absent"
         | "list_broken"

@@ -1,5 +1,7 @@
 //! Every step that changes the disk, behind one seam: a test can make the power fail at any of them.
 
+use super::copying;
+use super::proven::Proven;
 use crate::run::{Fault, FaultClass};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -26,6 +28,7 @@ pub(super) type Witness = Arc<dyn Fn(Step, &Path) -> io::Result<()> + Send + Syn
 pub(super) struct Disk {
     root: PathBuf,
     witness: Option<Witness>,
+    proven: Arc<Proven>,
 }
 
 /// A disk failure, in words and without the error's own chain.
@@ -39,16 +42,18 @@ pub(super) fn disk_fault(operation: &str, path: &Path, error: &io::Error) -> Fau
 impl Disk {
     pub fn new(root: PathBuf) -> Disk {
         Disk {
-            root,
+            proven: Arc::new(Proven::new(&root)),
             witness: None,
+            root,
         }
     }
 
     #[cfg(test)]
     pub fn witnessed(root: PathBuf, witness: Witness) -> Disk {
         Disk {
-            root,
+            proven: Arc::new(Proven::new(&root)),
             witness: Some(witness),
+            root,
         }
     }
 
@@ -103,10 +108,14 @@ impl Disk {
     pub fn copy(&self, from: &Path, to: &Path) -> Result<(), Fault> {
         self.remove(to)?;
         self.step(Step::Copy, to)
-            .and_then(|()| fs::copy(from, to))
-            .map_err(|error| disk_fault("copy", from, &error))?;
-        let file = File::open(to).map_err(|error| disk_fault("open", to, &error))?;
-        self.seal(&file, to)
+            .and_then(|()| copying::copy(from, to))
+            .map_err(|error| disk_fault("copy", from, &error))
+            .and_then(|file| self.seal(&file, to))
+    }
+
+    /// What is known of files that need not be hashed again.
+    pub fn proven(&self) -> &Proven {
+        &self.proven
     }
 
     /// Whole and read-only from here on: what is published is never written again.

@@ -9,6 +9,7 @@ mod announce;
 mod cells;
 mod checks;
 mod compose;
+mod copying;
 mod disk;
 mod fetch;
 mod inspect;
@@ -20,6 +21,7 @@ mod outcome;
 mod partial;
 mod partition;
 mod place;
+mod proven;
 mod prune;
 mod publish;
 mod recover;
@@ -27,6 +29,7 @@ mod remains;
 mod restated;
 mod schema;
 mod space;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -214,6 +217,17 @@ impl Landing {
         blocking(move || publish::publish(&disk, &order)).await
     }
 
+    /// Parts of an order whose rows are nowhere any more: their raw file is gone or damaged, and they have not
+    /// landed either. They must be delivered again before the run can be published.
+    pub async fn lost(&self, order: PublishOrder) -> Result<Vec<PartNumber>, Fault> {
+        let disk = self.inner.disk.clone();
+        blocking(move || {
+            let sorted = standing::sort(&disk, &order)?;
+            Ok(sorted.lost.iter().map(|(part, _)| part.number).collect())
+        })
+        .await
+    }
+
     /// The days of partitions of a run that were published once and have lost their manifest: what
     /// earlier runs delivered for them must be given along with the order.
     pub async fn unknown(&self, order: PublishOrder) -> Result<Vec<Window>, Fault> {
@@ -224,6 +238,14 @@ impl Landing {
     /// The manifest of a schedule's partition; `None` if it was never published.
     pub fn manifest(&self, schedule: &Name, key: &str) -> Result<Option<Manifest>, Fault> {
         Manifest::load(self.inner.disk.root(), schedule, key)
+    }
+
+    /// The length of the file at a path below the folder; `None` if there is none.
+    pub fn length(&self, path: &str) -> Option<u64> {
+        let found = self.inner.disk.root().join(path).metadata().ok();
+        found
+            .filter(|found| found.is_file())
+            .map(|found| found.len())
     }
 
     /// What later runs changed in a partition's rows, oldest first; each is of the generation it made.

@@ -3,12 +3,12 @@
 use super::announce::{announce, point_to_latest, published_file};
 use super::cells::Cells;
 use super::checks;
-use super::compose::{Composition, Found};
+use super::compose::{Action, Composition, Found, Target};
 use super::disk::Disk;
 use super::merge::Merged;
 use super::partition::intersection;
 use super::schema::{self, Comparison};
-use super::{PublishOrder, layout, restated};
+use super::{Delivered, PublishOrder, layout, restated};
 use crate::run::{Check, Fault, Published, PublishedFile, Verdict};
 use serde_json::json;
 
@@ -16,6 +16,8 @@ use serde_json::json;
 pub(super) struct Outcome<'a> {
     pub order: &'a PublishOrder,
     pub found: &'a [Found<'a>],
+    /// Parts whose rows are in published files already and no longer in raw/.
+    pub landed: &'a [&'a Delivered],
     pub composition: &'a Composition,
     /// Of the run as a whole, and of each target's file.
     pub checks: Vec<Check>,
@@ -66,6 +68,7 @@ impl Outcome<'_> {
         for ((target, file), checks) in targets.zip(&self.checks_of_files) {
             match file {
                 Some(file) => {
+                    let checks = self.standing_checks(target).unwrap_or(checks);
                     restatements.extend(restated::of(disk, order, target, file)?);
                     manifests.push(self.put(disk, target, file, checks)?);
                 }
@@ -102,6 +105,28 @@ impl Outcome<'_> {
         Ok(published)
     }
 
+    /// Those made when the file was, if the parts that it was made of cannot be looked at any more.
+    fn standing_checks<'t>(&self, target: &'t Target) -> Option<&'t [Check]> {
+        let window = target.slice.window;
+        let looked_at = self
+            .found
+            .iter()
+            .any(|part| part.part.window.overlaps(window));
+        let previous = target.previous.as_ref();
+        let previous = previous.filter(|_| target.action == Action::Settled && !looked_at);
+        previous.map(|previous| &previous.checks[..])
+    }
+
+    /// Rows that the run delivered.
+    fn rows(&self) -> u64 {
+        let landed = self.landed.iter().map(|part| part.artifact.rows);
+        self.found
+            .iter()
+            .map(|part| part.facts.rows)
+            .chain(landed)
+            .sum()
+    }
+
     /// Why rows are in `data/` although checks failed.
     fn overruled(&self, failed: &[&Check]) -> Option<String> {
         if failed.is_empty() {
@@ -116,9 +141,11 @@ impl Outcome<'_> {
 
     fn empty(&self) -> Cells {
         let mut empty = Cells::none(&self.order.properties, self.order.window);
-        for part in self.found.iter().filter(|part| part.facts.rows == 0) {
-            if let Some(window) = intersection(part.part.window, self.order.window) {
-                empty.set_rectangle(&part.part.properties, window);
+        let found = self.found.iter().filter(|part| part.facts.rows == 0);
+        let landed = self.landed.iter().filter(|part| part.artifact.rows == 0);
+        for part in found.map(|part| part.part).chain(landed.copied()) {
+            if let Some(window) = intersection(part.window, self.order.window) {
+                empty.set_rectangle(&part.properties, window);
             }
         }
         self.delivered
@@ -130,7 +157,7 @@ impl Outcome<'_> {
 
     fn verdict(&self) -> (Verdict, Option<String>) {
         let (delivered, order) = (&self.delivered, self.order);
-        let rows: u64 = self.found.iter().map(|part| part.facts.rows).sum();
+        let rows = self.rows();
         let enough = order.checks.min_property_coverage.unwrap_or(1.0);
         let all = delivered.count() == delivered.size();
         let share = checks::share(delivered.size(), delivered.count());
@@ -222,7 +249,7 @@ impl Outcome<'_> {
         Published {
             verdict,
             reason,
-            rows: self.found.iter().map(|part| part.facts.rows).sum(),
+            rows: self.rows(),
             bytes: files.iter().map(|file| file.bytes).sum(),
             files,
             checks: self.checks.clone(),

@@ -8,14 +8,12 @@ use super::inspect::{self, Kept};
 use super::manifest::Manifest;
 use super::merge::{self, Form, Merged};
 use super::outcome::Outcome;
-use super::partition::{key_name, slices};
+use super::partition::{intersection, key_name, slices};
 use super::schema::{self, Comparison};
-use super::{Delivered, PublishOrder, layout, place};
-use crate::run::{CellSpan, Fault, FaultClass, Published, Verdict};
+use super::{Delivered, PublishOrder, layout, place, standing};
+use crate::run::{Artifact, CellSpan, Fault, FaultClass, Published, Verdict};
 use crate::schedule::{Format, Window};
-use chrono::{DateTime, Utc};
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,13 +22,19 @@ pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fa
     refuse_other_keys(root, order)?;
     settle(disk, order)?;
     disk.remove_folder(&layout::staging(root, &order.run).join("out"))?;
-    let found = find(disk, order)?;
+    let parts = standing::sort(disk, order)?;
+    if let Some((_, fault)) = parts.lost.into_iter().next() {
+        return Err(fault);
+    }
+    let found = parts.there.into_iter().map(|part| find(disk, order, part));
+    let found: Vec<Found> = found.collect::<Result<_, _>>()?;
+    let landed = parts.landed;
     let schema = schema::compare(root, order, &found)?;
     refuse_key_column(order, &schema)?;
-    let composition = compose::compose(root, order, &found, &schema)?;
-    refuse_older_rows(root, order, &found, &composition)?;
+    let composition = compose::compose(root, order, &found, &landed, &schema)?;
+    refuse_older_rows(order, &composition)?;
     let files = stage(disk, order, &found, &composition, &schema)?;
-    let delivered = delivered_cells(order, &found, &composition);
+    let delivered = delivered_cells(order, &found, &landed, &composition);
     let findings = checks::evaluate(&Evidence {
         root,
         order,
@@ -43,6 +47,7 @@ pub(super) fn publish(disk: &Disk, order: &PublishOrder) -> Result<Published, Fa
     let outcome = Outcome {
         order,
         found: &found,
+        landed: &landed,
         composition: &composition,
         checks: findings.run,
         checks_of_files: findings.files,
@@ -100,40 +105,20 @@ fn refuse_key_column(order: &PublishOrder, schema: &Comparison) -> Result<(), Fa
     ))
 }
 
-/// What was kept aside must not replace what was delivered after it.
-fn refuse_older_rows(
-    root: &Path,
-    order: &PublishOrder,
-    found: &[Found],
-    composition: &Composition,
-) -> Result<(), Fault> {
-    if order.accepted_by.is_none() {
-        return Ok(());
+/// A person accepted all of a run's rows: what was delivered after some of them must not make it fewer.
+fn refuse_older_rows(order: &PublishOrder, composition: &Composition) -> Result<(), Fault> {
+    let mut targets = composition.targets.iter();
+    let outrun = |target: &&Target| !target.outrun.is_empty();
+    match targets.find(outrun).filter(|_| order.accepted_by.is_some()) {
+        None => Ok(()),
+        Some(target) => Err(Fault::new(
+            FaultClass::Check,
+            format!(
+                "{} holds newer rows, delivered since: export the days anew instead",
+                target.slice.key
+            ),
+        )),
     }
-    for target in &composition.targets {
-        let Some(previous) = &target.previous else {
-            continue;
-        };
-        if previous.run == order.run || previous.file.rows == 0 {
-            continue;
-        }
-        let older = found.iter().any(|part| {
-            let raw = fs::metadata(root.join(&part.part.artifact.path));
-            let delivered = raw.and_then(|raw| raw.modified()).ok();
-            let before = |at| DateTime::<Utc>::from(at) < previous.landed_at;
-            part.part.window.overlaps(target.slice.window) && delivered.is_none_or(before)
-        });
-        if older {
-            return Err(Fault::new(
-                FaultClass::Check,
-                format!(
-                    "{} holds newer rows, landed by {}: export the days anew instead",
-                    target.slice.key, previous.run
-                ),
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Completes what an earlier publish of this run was stopped in: where a file is in place already,
@@ -160,45 +145,13 @@ fn settle(disk: &Disk, order: &PublishOrder) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The facts of each part, from the cache or from its raw file.
-fn find<'a>(disk: &Disk, order: &'a PublishOrder) -> Result<Vec<Found<'a>>, Fault> {
-    let mut parts: Vec<&Delivered> = order.parts.iter().collect();
-    parts.sort_by_key(|part| part.number);
-    parts
-        .into_iter()
-        .map(|part| find_part(disk, order, part))
-        .collect()
-}
-
-fn find_part<'a>(
-    disk: &Disk,
-    order: &PublishOrder,
-    part: &'a Delivered,
-) -> Result<Found<'a>, Fault> {
+/// The facts of a part, from the cache or from its raw file.
+fn find<'a>(disk: &Disk, order: &PublishOrder, part: &'a Delivered) -> Result<Found<'a>, Fault> {
     let terms = part.terms(order);
-    let raw = disk.root().join(&part.artifact.path);
-    let length = fs::metadata(&raw).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Fault::new(
-            FaultClass::Gone,
-            format!(
-                "{} is not there any more, perhaps older than landing.raw_retention: export its days \
-                 anew",
-                part.artifact.path
-            ),
-        ),
-        _ => disk_fault("read", &raw, &error),
-    })?;
-    if length.len() != part.artifact.bytes {
-        return Err(inspect::content(format!(
-            "{} has {} bytes, {} were fetched",
-            part.artifact.path,
-            length.len(),
-            part.artifact.bytes
-        )));
-    }
+    let artifact = &part.artifact;
     let staged = |kind| layout::staged(disk.root(), &order.run, part.number, kind);
     let kept = Kept::load(&staged("facts.json"))
-        .filter(|kept| kept.sha256 == part.artifact.sha256 && kept.terms == terms)
+        .filter(|kept| kept.sha256 == artifact.sha256 && kept.terms == terms)
         .filter(|kept| kept.facts.unique.is_none() || staged("keys").exists());
     if let Some(kept) = kept {
         return Ok(Found {
@@ -207,20 +160,19 @@ fn find_part<'a>(
         });
     }
     disk.make_folder(&layout::staging(disk.root(), &order.run))?;
+    let raw = disk.root().join(&artifact.path);
     let (facts, keys) = inspect::inspect_file(&raw, order.format, &terms, &staged("keys"))?;
-    let (bytes, sha256) =
-        merge::hash_file(&raw).map_err(|error| disk_fault("read", &raw, &error))?;
-    if sha256 != part.artifact.sha256 {
-        let path = &part.artifact.path;
-        return Err(inspect::content(format!(
-            "{path} is not the file that was fetched"
-        )));
-    }
     if let Some(keys) = keys {
         keys.save(&staged("keys"))?;
     }
-    Kept::new(&part.job_id, &sha256, bytes, &terms, facts.clone())
-        .save(disk, &staged("facts.json"))?;
+    Kept::new(
+        &part.job_id,
+        &artifact.sha256,
+        artifact.bytes,
+        &terms,
+        facts.clone(),
+    )
+    .save(disk, &staged("facts.json"))?;
     Ok(Found { part, facts })
 }
 
@@ -242,6 +194,12 @@ fn stage(
         (Format::Parquet, model) => Form::Parquet(model.map(Arc::clone)),
     };
     let mut merged = merge::merge(disk, &form, &slots, sources, outputs)?;
+    for part in found {
+        let raw = disk.root().join(&part.part.artifact.path);
+        if sources.iter().any(|source| source.path == raw) {
+            prove(disk, &part.part.artifact, &raw)?;
+        }
+    }
     let stage_one = |target: &Target| match target.action {
         Action::Nothing => Ok(None),
         Action::Settled => Ok(target.settled_file()),
@@ -249,35 +207,69 @@ fn stage(
         Action::Copy(at) => {
             let artifact = &found[at].part.artifact;
             let to = compose::staged(disk.root(), order, &target.slice.key);
-            disk.make_folder(to.parent().unwrap_or(disk.root()))?;
-            disk.copy(&disk.root().join(&artifact.path), &to)?;
-            let (bytes, sha256) =
-                merge::hash_file(&to).map_err(|error| disk_fault("read", &to, &error))?;
-            if sha256 != artifact.sha256 {
-                let path = &artifact.path;
-                return Err(inspect::content(format!(
-                    "{path} is not the file that was fetched"
-                )));
-            }
-            let rows = found[at].facts.rows;
+            copy(disk, artifact, &to)?;
             Ok(Some(Merged {
-                bytes,
-                sha256,
-                rows,
+                bytes: artifact.bytes,
+                sha256: artifact.sha256.clone(),
+                rows: found[at].facts.rows,
             }))
         }
     };
     composition.targets.iter().map(stage_one).collect()
 }
 
+/// The partition's file out of the one part that makes it up. It is proven after the copy, when nothing can come
+/// between any more: by the raw file if that is known to be untouched since it was hashed, else by its own bytes.
+fn copy(disk: &Disk, artifact: &Artifact, to: &Path) -> Result<(), Fault> {
+    let raw = disk.root().join(&artifact.path);
+    disk.make_folder(to.parent().unwrap_or(disk.root()))?;
+    disk.copy(&raw, to)?;
+    let copied = fs::metadata(to).map_err(|error| disk_fault("read", to, &error))?;
+    let known = disk.proven().holds(&raw, artifact.bytes, &artifact.sha256);
+    match known && copied.len() == artifact.bytes {
+        true => Ok(()),
+        false => prove(disk, artifact, to),
+    }
+}
+
+/// Refuses a file that has not the bytes of the artifact.
+fn prove(disk: &Disk, artifact: &Artifact, path: &Path) -> Result<(), Fault> {
+    let proven = disk.proven().prove(path, artifact.bytes, &artifact.sha256);
+    match proven.map_err(|error| disk_fault("read", path, &error))? {
+        true => Ok(()),
+        false => Err(inspect::content(format!(
+            "{} is not the file that was fetched",
+            artifact.path
+        ))),
+    }
+}
+
 /// Cells asked for by the run whose rows it delivered.
-fn delivered_cells(order: &PublishOrder, found: &[Found], composition: &Composition) -> Cells {
+fn delivered_cells(
+    order: &PublishOrder,
+    found: &[Found],
+    landed: &[&Delivered],
+    composition: &Composition,
+) -> Cells {
     let mut cells = Cells::none(&order.properties, order.window);
     for part in found.iter().filter(|part| part.facts.rows > 0) {
         part.facts
             .cells
             .iter()
             .for_each(|span| cells.set_span(*span));
+    }
+    for target in &composition.targets {
+        let mut standing = Cells::none(target.kept.properties(), target.slice.window);
+        for part in landed {
+            if let Some(window) = intersection(part.window, target.slice.window) {
+                standing.set_rectangle(&part.properties, window);
+            }
+        }
+        standing.keep(&target.kept);
+        standing
+            .spans()
+            .into_iter()
+            .for_each(|span| cells.set_span(span));
     }
     // What a partition could not take up is not in the data.
     for target in composition.targets.iter().filter(|target| target.held) {

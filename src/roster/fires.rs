@@ -270,6 +270,7 @@ impl Roster {
             cells: crate::run::Cells::default(),
             missing: Vec::new(),
             quarantine: None,
+            losses: 0,
             batch: None,
             whole: trigger != Trigger::Backfill,
             parts: std::collections::BTreeMap::new(),

@@ -317,6 +317,7 @@ pub(super) fn blank(
         bytes: 0,
         checks: Vec::new(),
         quarantine: None,
+        losses: 0,
         whole: false,
         cells: Cells::default(),
         missing: Vec::new(),

@@ -46,6 +46,11 @@ impl Roster {
             }
             Report::Fetched { attempt, outcome } => self.fetched(&attempt, outcome, now, turn),
             Report::Published { run, outcome } => self.published(&run, outcome, now, turn),
+            Report::Lost { run, parts } => {
+                self.inflight.publishes.retain(|_, other| *other != run);
+                self.heard_of_landing(None, now, turn);
+                let _ = self.apply(&run, &Event::ArtifactsLost { parts }, now, turn);
+            }
             Report::Cancelled {
                 attempt,
                 job_id,

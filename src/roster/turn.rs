@@ -3,8 +3,8 @@
 use super::{Backfill, CallbacksNow, Cause, CellMap, Coverage, Exclusion, Mark, PropertyNow};
 use crate::coverage::{CellState, Line};
 use crate::run::{
-    Artifact, AttemptId, CreateFailure, Fault, JobSeen, Part, Published, PublishedFile, Retrial,
-    Run, RunId, Source,
+    Artifact, AttemptId, CreateFailure, Fault, JobSeen, Part, PartNumber, Published, PublishedFile,
+    Retrial, Run, RunId, Source,
 };
 use crate::schedule::{Format, Name, Report as ReportKind, Schedule, Window};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -52,6 +52,8 @@ pub enum Report {
         run: RunId,
         outcome: Result<Box<Published>, Fault>,
     },
+    /// Parts of a run that was to be published whose rows are nowhere any more.
+    Lost { run: RunId, parts: Vec<PartNumber> },
     Cancelled {
         attempt: AttemptId,
         job_id: String,

@@ -106,6 +106,10 @@ pub enum Event {
     PublishBroken {
         fault: Fault,
     },
+    /// Fetched parts whose rows cannot be had from the landing folder any more.
+    ArtifactsLost {
+        parts: Vec<PartNumber>,
+    },
     /// A cancel upstream was answered, one way or another.
     CancelSettled {
         part: PartNumber,
@@ -177,6 +181,7 @@ impl Event {
             Event::FetchBroken { .. } => "fetch_broken",
             Event::RunPublished { .. } => "run_published",
             Event::PublishBroken { .. } => "publish_broken",
+            Event::ArtifactsLost { .. } => "artifacts_lost",
             Event::CancelSettled { .. } => "cancel_settled",
             Event::CancelBroken { .. } => "cancel_broken",
             Event::DeadlinePassed => "deadline_passed",
@@ -279,6 +284,9 @@ impl Event {
                 "files": published.files.len(), "rows": published.rows, "bytes": published.bytes,
                 "missing": published.missing.len(),
             }),
+            Event::ArtifactsLost { parts } => {
+                json!({"parts": parts.len(), "first": parts[..parts.len().min(20)]})
+            }
             Event::CancelledByOperator { reason } => json!({"reason": reason}),
             Event::ClockSetBack { by } => json!({"seconds": by.num_seconds()}),
             Event::RetriedByOperator { by, what } => match what {

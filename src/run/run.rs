@@ -170,6 +170,9 @@ pub struct Run {
     /// For a run of a backfill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
+    /// How often its raw files were lost before they could be published.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub losses: u32,
     /// It asks for all properties that its schedule had then, so that a file whose rows cannot be told
     /// apart may hold its rows alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -181,6 +184,14 @@ pub struct Run {
     pub parts: BTreeMap<PartNumber, Part>,
     #[serde(skip)]
     pub properties: Arc<Vec<i64>>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Run {

@@ -80,3 +80,84 @@ fn what_lacks_has_a_reason_and_a_command_that_mends_it() {
     assert_eq!(why["state"], json!("not_due"));
     stage.stop();
 }
+
+/// `coverage` says what has landed; that a file was taken away since, `why` and `verify` say.
+#[test]
+fn a_landed_file_that_is_gone_or_changed_is_told_with_what_mends_it() {
+    let stage = Stage::running(Setup::default(), &[("partition", "\"date\"")]);
+    let shown = stage.lands("daily", &DAYS);
+    let path = text(&shown["files"][1]["path"]);
+    let file = stage.exports(&path);
+    let mend = "aptiqd trigger daily --from 2026-11-02 --to 2026-11-02";
+    std::fs::remove_file(&file).expect("removed");
+    for (state, words) in [
+        ("gone", "is not there any more"),
+        ("changed", "is not the file that landed"),
+    ] {
+        let of_file = stage.verb(&["why", &path]).exits(0).json();
+        let of_cell = stage.verb(&CELL).exits(0).json();
+        assert_eq!(
+            (&of_file["state"], &of_cell["state"]),
+            (&json!(state), &json!("landed"))
+        );
+        for why in [&of_file, &of_cell] {
+            let because = text(&why["because"]);
+            assert!(
+                because.contains(&path) && because.contains(words),
+                "{because}"
+            );
+            assert_eq!(why["mend"], json!(mend));
+        }
+        let told = stage.plain(&CELL).exits(0).stdout;
+        assert!(told.contains(&format!("→ {mend}")), "{told}");
+        let verified = stage.verb(&["verify", "daily"]).exits(3).stdout;
+        assert!(verified.contains(&path), "{verified}");
+        crate::coverage(&stage, 0);
+        std::fs::write(&file, "id\n").expect("written");
+    }
+    let words: Vec<&str> = mend.split(' ').skip(1).chain(["--wait"]).collect();
+    stage.verb(&words).exits(0);
+    let why = stage.verb(&["why", &path]).exits(0).json();
+    assert_eq!(
+        (&why["state"], &why["mend"]),
+        (&json!("landed"), &json!(null))
+    );
+    stage.verb(&["verify", "daily"]).exits(0);
+    stage.stop();
+}
+
+#[test]
+fn a_quarantined_run_names_what_accepts_it_as_long_as_its_files_are_there() {
+    let checks = ("checks", "{ unique = [\"report_generation_date\"] }");
+    let stage = Stage::running(Setup::default(), &[checks, ("partition", "\"window\"")]);
+    let run = text(&stage.trigger("daily", &DAYS).exits(1).json()["run"]["id"]);
+    let accept = format!("aptiqd retry {run} --accept");
+    let aside = format!("staging/quarantine/{run}/checks.json");
+    let raw = format!("raw/daily/{run}/part-0001.csv");
+    let subjects: [&[&str]; 3] = [&CELL, &["why", &aside], &["why", &raw]];
+    for (words, state) in subjects
+        .iter()
+        .zip(["failed", "quarantined", "quarantined"])
+    {
+        let why = stage.verb(words).exits(0).json();
+        assert_eq!(
+            (&why["state"], &why["mend"]),
+            (&json!(state), &json!(accept))
+        );
+        assert!(text(&why["because"]).contains("failed unique"), "{why:#}");
+    }
+    std::fs::remove_dir_all(stage.exports(&format!("raw/daily/{run}"))).expect("removed");
+    let anew = "aptiqd trigger daily --from 2026-11-01 --to 2026-11-05";
+    let why = stage.verb(&["why", &aside]).exits(0).json();
+    assert_eq!(why["mend"], json!(anew));
+    for words in [
+        &["retry", &run, "--accept", "--dry-run"][..],
+        &["retry", &run, "--accept"][..],
+    ] {
+        let refused = stage.verb(words).exits(5);
+        assert!(refused.stderr.contains(&raw), "{}", refused.stderr);
+        assert!(refused.stderr.contains(anew), "{}", refused.stderr);
+    }
+    assert_eq!(stage.show(&run)["run"]["state"], json!("failed"));
+    stage.stop();
+}

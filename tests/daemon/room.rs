@@ -1,6 +1,7 @@
 //! The landing folder as a disk: old raw files go, a folder that cannot be written pauses landing alone.
 
 use crate::stage::{DAY, PATIENCE, Setup, Stage, list, text};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -160,5 +161,64 @@ fn a_landing_folder_that_is_gone_is_told_and_waited_for() {
     fs::rename(&away, &exports).expect("back");
     assert_eq!(stage.ended(&run)["run"]["state"], "landed");
     assert_eq!(stage.files("data").len(), 2);
+    stage.stop();
+}
+
+/// Six properties of which one fails its jobs: the run ends incomplete; its raw files have their time.
+fn incomplete_without_raw(stage: &Stage) -> String {
+    let run = text(&stage.trigger("daily", &DAY).exits(3).json()["run"]["id"]);
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7_200);
+    for raw in stage.files(&format!("raw/daily/{run}")) {
+        let file = fs::File::open(raw).expect("a raw file");
+        file.set_modified(long_ago).expect("its time");
+    }
+    stage.verb(&["prune"]).exits(0);
+    assert!(stage.files(&format!("raw/daily/{run}")).is_empty());
+    run
+}
+
+fn one_fails() -> Stage {
+    let setup = Setup::faults("bad-property").with("landing.raw_retention", "\"1h\"");
+    let ids = "{ ids = [99001401, 99001402, 99001403, 99001404, 99001413, 99001420] }";
+    let retry = "{ attempts = 2, first = \"1s\", max = \"1s\" }";
+    Stage::running(setup, &[("properties", ids), ("retry", retry)])
+}
+
+/// Retries the run, whose vendor has recovered, and says how many jobs that took.
+fn retried(stage: &Stage, run: &str) -> u64 {
+    let creates = || stage.state()["creates"].as_u64().expect("a number");
+    let before = creates();
+    stage.control(Method::POST, "/faults", "");
+    stage.verb(&["retry", run, "--wait"]).exits(0);
+    let shown = stage.show(run);
+    assert_eq!(shown["run"]["state"], json!("landed"), "{shown:#}");
+    assert_eq!(shown["run"]["rows"], json!(6));
+    assert_eq!(shown["files"][0]["rows"], json!(6));
+    stage.verb(&["verify"]).exits(0);
+    creates() - before
+}
+
+#[test]
+fn a_retry_after_its_raw_files_had_their_time_pays_for_what_failed_only() {
+    let stage = one_fails();
+    let run = incomplete_without_raw(&stage);
+    assert_eq!(retried(&stage, &run), 1);
+    stage.stop();
+}
+
+/// The landed file was taken away as well: results that the vendor still has are downloaded again.
+#[test]
+fn a_retry_whose_rows_are_nowhere_has_them_again() {
+    let stage = one_fails();
+    let run = incomplete_without_raw(&stage);
+    let landed = stage.files("data/daily");
+    fs::remove_file(&landed[0]).expect("removed");
+    assert_eq!(retried(&stage, &run), 1);
+    let shown = stage.show(&run);
+    let lost = list(&shown["events"]).iter();
+    let lost: Vec<&Value> = lost
+        .filter(|event| event["event"] == "artifacts_lost")
+        .collect();
+    assert_eq!(lost.len(), 1, "{lost:?}");
     stage.stop();
 }

@@ -216,6 +216,7 @@ fn queued() -> Run {
         batch: None::<Batch>,
         whole: true,
         quarantine: None,
+        losses: 0,
         files: Vec::new(),
         parts: BTreeMap::new(),
         properties: Arc::default(),

@@ -1,6 +1,7 @@
 //! What is there and what is lacking, and the acts that fill it.
 
 mod live;
+mod place;
 mod routes;
 mod trail;
 mod verdict;

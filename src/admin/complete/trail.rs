@@ -1,14 +1,15 @@
 //! `why`: the way back from a file or a cell to the decision it came from.
 
 use super::super::live::unexpected;
-use super::super::outside::{LandedFile, Outside};
+use super::super::outside::{LandedFile, Outside, Presence};
 use super::super::view::{self, Code};
 use super::super::{Live, Refusal, present};
 use super::live::exclusion;
+use super::place::{Place, place};
 use super::verdict::verdict;
 use crate::coverage::CellState;
 use crate::roster::{Answer, Command};
-use crate::run::{Part, PartState, Run, RunId, RunState};
+use crate::run::{Part, PartState, Quarantine, Run, RunId, RunState};
 use crate::schedule::{Name, Partition, Window};
 use crate::store::{Error, Store, Tree, record};
 use chrono::{Datelike, Days, NaiveDate};
@@ -19,13 +20,6 @@ const LOOKED_MAX: usize = 100_000;
 /// Index entries read at a time.
 const PAGE: usize = 512;
 
-/// What a path names below the landing folder.
-#[derive(Debug, PartialEq, Eq)]
-enum Place {
-    Partition { schedule: Name, key: String },
-    Raw { run: RunId, part: u32 },
-}
-
 impl<S: Store, O: Outside> Live<S, O> {
     pub(super) async fn why_path(&self, path: &str) -> Result<view::Why, Refusal> {
         match place(path).ok_or_else(|| unknown_file(path))? {
@@ -34,16 +28,31 @@ impl<S: Store, O: Outside> Live<S, O> {
                 let landed = landed.ok_or_else(|| unknown_file(path))?;
                 self.why_file(&schedule, &key, landed).await
             }
+            Place::Quarantined { run } => {
+                let run = self.known_run(run, path).await?;
+                let mut why = view::Why::new(run.schedule.as_str());
+                if run.quarantine != Some(Quarantine::Kept) {
+                    return Err(unknown_file(path));
+                }
+                self.tell_quarantine(&mut why, &run);
+                why.path = Some(format!("staging/quarantine/{}", run.id));
+                tell_run(&mut why, &run, |_| true);
+                Ok(why)
+            }
             Place::Raw { run, part } => {
-                let wanted = run.clone();
-                let read = self.read(move |store| record::run(store, wanted.as_str()));
-                let run = read.await?.ok_or_else(|| unknown_file(path))?;
+                let run = self.known_run(run, path).await?;
                 let delivered = run.parts.get(&part).and_then(|part| part.artifact.as_ref());
                 let artifact = delivered.ok_or_else(|| unknown_file(path))?;
                 let mut why = view::Why::new(run.schedule.as_str());
                 why.path = Some(artifact.path.clone());
                 why.state = "delivered".to_owned();
                 why.because = format!("part {part} of {} was delivered so", run.id);
+                if self.outside.raw_gone(&run).contains(&artifact.path) {
+                    why.state = "gone".to_owned();
+                    why.because += "; the file is not there any more";
+                } else if run.quarantine == Some(Quarantine::Kept) {
+                    self.tell_quarantine(&mut why, &run);
+                }
                 tell_run(&mut why, &run, |other| other.number == part);
                 Ok(why)
             }
@@ -77,9 +86,28 @@ impl<S: Store, O: Outside> Live<S, O> {
             );
         }
         why.restatements = self.outside.restatements(schedule, key);
+        if let Some(state) = tell_absence(&mut why, schedule, &landed) {
+            why.state = state.to_owned();
+        }
         tell_file(&mut why, landed);
         why.path = why.file.as_ref().map(|file| file.path.clone());
         Ok(why)
+    }
+
+    async fn known_run(&self, run: RunId, path: &str) -> Result<Run, Refusal> {
+        let read = self.read(move |store| record::run(store, run.as_str()));
+        read.await?.ok_or_else(|| unknown_file(path))
+    }
+
+    /// Why files are kept out of `data/`, and what lands them.
+    fn tell_quarantine(&self, why: &mut view::Why, run: &Run) {
+        why.state = "quarantined".to_owned();
+        let reason = run.reason.as_deref().unwrap_or("checks failed");
+        why.because = format!("{}: {reason}", run.id);
+        why.mend = Some(match self.outside.raw_gone(run).is_empty() {
+            true => accept(run),
+            false => export_anew(&run.schedule, run.window),
+        });
     }
 
     fn landed_file(&self, schedule: &Name, key: &str) -> Result<Option<LandedFile>, Refusal> {
@@ -112,6 +140,7 @@ impl<S: Store, O: Outside> Live<S, O> {
         let run = self
             .read(move |store| run_of_cell(store, &name, property, date, state))
             .await?;
+        let mut landed = None;
         if let Some(run) = &run {
             let holds = |part: &Part| {
                 part.window.contains(date)
@@ -121,18 +150,29 @@ impl<S: Store, O: Outside> Live<S, O> {
                         .is_ok()
             };
             tell_run(&mut why, run, holds);
-            if cell.state == CellState::Landed
-                && let Some(landed) = self.landed_file(&schedule, &key(run, date))?
-            {
+            if cell.state == CellState::Landed {
+                landed = self.landed_file(&schedule, &key(run, date))?;
+            }
+            if landed.is_some() {
                 let all = self.outside.restatements(&schedule, &key(run, date));
                 let mine = all
                     .into_iter()
                     .filter_map(|one| of_cell(one, property, date));
                 why.restatements = mine.collect();
-                tell_file(&mut why, landed);
             }
         }
         (why.because, why.mend) = verdict(&schedule, property, date, &cell, run.as_ref());
+        if let Some(landed) = landed {
+            tell_absence(&mut why, &schedule, &landed);
+            tell_file(&mut why, landed);
+        }
+        let kept = |run: &&Run| run.quarantine == Some(Quarantine::Kept);
+        if let Some(run) = run.as_ref().filter(kept)
+            && cell.state != CellState::Landed
+            && self.outside.raw_gone(run).is_empty()
+        {
+            why.mend = Some(accept(run));
+        }
         Ok(why)
     }
 }
@@ -169,6 +209,30 @@ fn tell_run(why: &mut view::Why, run: &Run, concerns: impl Fn(&Part) -> bool) {
     }
     why.checks = run.checks.iter().map(present::check).collect();
     why.run = Some(present::whole_run(run));
+}
+
+/// What a reader of a file that is not as it landed must know: in a word, a sentence and a command.
+fn tell_absence(why: &mut view::Why, schedule: &Name, landed: &LandedFile) -> Option<&'static str> {
+    let (state, words) = match landed.presence {
+        Presence::There => return None,
+        Presence::Gone => ("gone", "is not there any more"),
+        Presence::Changed => ("changed", "is not the file that landed"),
+    };
+    let path = landed.file.as_ref().map_or("its file", |file| &file.path);
+    why.because = format!("{}, but {path} {words}", why.because);
+    why.mend = Some(export_anew(schedule, landed.window));
+    Some(state)
+}
+
+fn accept(run: &Run) -> String {
+    format!("aptiqd retry {} --accept", run.id)
+}
+
+fn export_anew(schedule: &Name, days: Window) -> String {
+    format!(
+        "aptiqd trigger {schedule} --from {} --to {}",
+        days.from, days.to
+    )
 }
 
 fn tell_file(why: &mut view::Why, landed: LandedFile) {
@@ -256,73 +320,7 @@ fn unknown_file(path: &str) -> Refusal {
     Refusal::new(
         Code::NotFound,
         format!("no landed file is known as {shown}"),
-        "a path ends in data/SCHEDULE/KEY/FILE or raw/SCHEDULE/RUN/FILE; `aptiqd show RUN` lists a run's",
+        "a path ends in data/SCHEDULE/KEY/FILE or raw/SCHEDULE/RUN/FILE, or holds staging/quarantine/RUN; \
+         `aptiqd show RUN` lists a run's",
     )
-}
-
-/// Reads a path from its end, so that it may begin anywhere.
-fn place(path: &str) -> Option<Place> {
-    let parts: Vec<&str> = path
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
-    let last = |count: usize| parts.len().checked_sub(count).map(|at| &parts[at..]);
-    if let Some(["raw", _, run, file]) = last(4) {
-        let number = file.strip_prefix("part-")?.split('.').next()?;
-        let run = run.parse().ok()?;
-        return Some(Place::Raw {
-            run,
-            part: number.parse().ok()?,
-        });
-    }
-    let partition = |schedule: &str, key: &str| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "=_-".contains(c);
-        let schedule = Name::parse(schedule).ok()?;
-        // Other files lie beside the manifests.
-        (key.contains('=') && key.chars().all(plain)).then(|| Place::Partition {
-            schedule,
-            key: key.to_owned(),
-        })
-    };
-    if let Some(["data", schedule, key, _]) = last(4) {
-        return partition(schedule, key);
-    }
-    match last(3) {
-        Some(["data", schedule, key]) => partition(schedule, key),
-        Some(["meta", schedule, file]) => partition(schedule, file.strip_suffix(".json")?),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_read_from_its_end() {
-        let expected = Place::Partition {
-            schedule: Name::parse("owned").unwrap(),
-            key: "date=2026-11-22".to_owned(),
-        };
-        for path in [
-            "data/owned/date=2026-11-22/owned.csv",
-            "/srv/data/x/data/owned/date=2026-11-22/owned.csv",
-            "./exports/data/owned/date=2026-11-22/",
-            "meta/owned/date=2026-11-22.json",
-        ] {
-            assert_eq!(place(path).as_ref(), Some(&expected), "{path}");
-        }
-        let raw = place("raw/owned/owned.20261122T183000Z/part-0012.csv");
-        assert!(matches!(raw, Some(Place::Raw { part: 12, .. })), "{raw:?}");
-        for path in [
-            "",
-            "owned.csv",
-            "data/../../etc/passwd",
-            "data/owned/../x",
-            "meta/owned/latest.json",
-            "data/O/a/b",
-        ] {
-            assert_eq!(place(path), None, "{path}");
-        }
-    }
 }

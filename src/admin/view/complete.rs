@@ -131,7 +131,8 @@ pub struct Why {
     /// The cell asked about.
     pub property: Option<i64>,
     pub date: Option<NaiveDate>,
-    /// A cell's state in `coverage`; a file's is `landed`.
+    /// A cell's state in `coverage`, which goes by what has landed. A landed file's is `landed`, or `gone` or `changed`
+    /// if it is not there as it landed; a raw one's `delivered` or `gone`; `quarantined`, if checks keep it out.
     pub state: String,
     /// In a sentence.
     pub because: String,

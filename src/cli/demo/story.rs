@@ -22,6 +22,7 @@ pub fn may_be_last(event: &Event) -> bool {
         event.event.as_str(),
         "run_published"
             | "publish_broken"
+            | "artifacts_lost"
             | "run_cancelled"
             | "deadline_passed"
             | "fetch_broken"

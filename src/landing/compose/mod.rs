@@ -47,10 +47,12 @@ pub(super) struct Composition {
     pub dropped: Vec<CellSpan>,
 }
 
+/// `landed`: parts whose raw files are gone and whose rows are in the published files.
 pub(super) fn compose(
     root: &Path,
     order: &PublishOrder,
     found: &[Found],
+    landed: &[&Delivered],
     schema: &Comparison,
 ) -> Result<Composition, Fault> {
     let mut targets = Vec::new();
@@ -74,6 +76,10 @@ pub(super) fn compose(
     let mut sources = Vec::new();
     let mut outputs = Vec::new();
     for target in &mut targets {
+        if target.stands(root, order, found, landed) {
+            target.action = Action::Settled;
+            continue;
+        }
         target.decide(root, order, found, schema, &mut sources, &mut outputs)?;
     }
     add_parts(root, order, found, &targets, &mut sources)?;

@@ -8,7 +8,7 @@ use crate::landing::manifest::Manifest;
 use crate::landing::merge::{self, Merged, Source, Take};
 use crate::landing::partition::{Slice, intersection};
 use crate::landing::schema::Comparison;
-use crate::landing::{PublishOrder, recover};
+use crate::landing::{Delivered, PublishOrder, recover};
 use crate::run::{CellSpan, Fault, PartNumber};
 use crate::schedule::Partition;
 use std::collections::BTreeMap;
@@ -137,6 +137,25 @@ impl Target {
         self.action = Action::Merge(outputs.len());
         outputs.push(staged(root, order, &self.slice.key));
         Ok(())
+    }
+
+    /// Whether the file that is there is the run's own and has all that the run gives for it, although the raw
+    /// files it was made from are gone.
+    pub(super) fn stands(
+        &self,
+        root: &Path,
+        order: &PublishOrder,
+        found: &[Found],
+        landed: &[&Delivered],
+    ) -> bool {
+        let own = |previous: &&Manifest| previous.run == order.run;
+        let Some(previous) = self.previous.as_ref().filter(own) else {
+            return false;
+        };
+        let holds = |part: &&Delivered| previous.jobs.iter().any(|job| job.is_of(part));
+        landed.iter().any(holds)
+            && !found.iter().any(|part| self.may_hold(part))
+            && self.has_sound_file(root)
     }
 
     fn has_sound_file(&self, root: &Path) -> bool {

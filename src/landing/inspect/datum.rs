@@ -1,6 +1,6 @@
 //! One value of one row, whatever the format.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
@@ -19,9 +19,12 @@ pub(in crate::landing) enum Datum<'a> {
     Nested,
 }
 
+/// 1970-01-01, as days of the common era.
+const EPOCH: i32 = 719_163;
+
 /// Days since 1970-01-01.
 pub(in crate::landing) fn day_number(day: NaiveDate) -> i32 {
-    i32::try_from((day - NaiveDate::default()).num_days()).unwrap_or(i32::MAX)
+    day.num_days_from_ce() - EPOCH
 }
 
 /// The day of a number; `None` far outside the calendar.
@@ -50,8 +53,37 @@ pub(in crate::landing) fn parse_day(text: &[u8]) -> Option<i32> {
     NaiveDate::from_ymd_opt(year, number(&day[5..7])?, number(&day[8..])?).map(day_number)
 }
 
+/// Days that were parsed before: days repeat, if not from row to row then every month.
+#[derive(Debug, Default)]
+pub(in crate::landing) struct KnownDays([Option<([u8; 10], i32)>; 32]);
+
+impl KnownDays {
+    /// As [`parse_day`].
+    pub fn parse(&mut self, text: &[u8]) -> Option<i32> {
+        let Ok(text) = <[u8; 10]>::try_from(text) else {
+            return parse_day(text);
+        };
+        // By the last two digits: the days of a month have a place each.
+        let place = usize::from(text[8] & 15) * 10 + usize::from(text[9] & 15);
+        let known = &mut self.0[place % 32];
+        match known {
+            Some((same, day)) if *same == text => Some(*day),
+            _ => {
+                let day = parse_day(&text)?;
+                *known = Some((text, day));
+                Some(day)
+            }
+        }
+    }
+}
+
 /// A whole number in digits, also as `123.0`.
 fn parse_id(text: &[u8]) -> Option<i64> {
+    // What ids look like, in every row.
+    if (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
+        let add = |sum: i64, digit: &u8| sum * 10 + i64::from(digit - b'0');
+        return Some(text.iter().fold(0, add));
+    }
     let text = std::str::from_utf8(text.trim_ascii()).ok()?;
     let whole = text.split_once('.').map_or(text, |(whole, zeros)| {
         if zeros.bytes().all(|b| b == b'0') {
@@ -139,6 +171,57 @@ impl Hash for Datum<'_> {
             Datum::Text(text) => text.hash(state),
             Datum::Day(day) => day.hash(state),
             Datum::Absent | Datum::Null | Datum::Nested => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_the_same_whether_it_is_known_or_not() {
+        let mut known = KnownDays::default();
+        let texts = [
+            "2026-11-01",
+            "2026-12-01",
+            "2026-11-01",
+            "1970-01-01",
+            "1969-12-31",
+            "2026-02-30",
+            "2026-11-01T06:00:00Z",
+            " 2026-11-1",
+            "\0\0\0\0\0\0\0\0\0\0",
+            "",
+            "2026-11-011",
+        ];
+        for text in texts.iter().chain(&texts) {
+            assert_eq!(
+                known.parse(text.as_bytes()),
+                parse_day(text.as_bytes()),
+                "{text}"
+            );
+        }
+        assert_eq!(parse_day(b"1970-01-01"), Some(0));
+        assert_eq!(parse_day(b"1969-12-31"), Some(-1));
+    }
+
+    #[test]
+    fn ids_are_read_as_people_and_spreadsheets_write_them() {
+        let read = |text: &str| Datum::Text(Cow::Borrowed(text.as_bytes())).as_property();
+        for (text, id) in [
+            ("99001416", 99_001_416),
+            (" 7 ", 7),
+            ("007", 7),
+            ("99001416.0", 99_001_416),
+            ("-5", -5),
+            ("999999999999999999", 999_999_999_999_999_999),
+            ("9223372036854775807", i64::MAX),
+        ] {
+            assert_eq!(read(text), Some(id), "{text}");
+        }
+        for text in ["", "9223372036854775808", "1.5", "x", "1x", "٣"] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 }

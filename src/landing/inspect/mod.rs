@@ -5,6 +5,7 @@ mod datum;
 mod facts;
 mod jsonl;
 mod keys;
+mod levels;
 mod looks;
 mod pages;
 mod parquet;
@@ -22,6 +23,7 @@ pub(super) use datum::{Datum, day_number, day_of_number};
 pub(super) use facts::{Facts, Foreign, Kept, Watched};
 pub(super) use jsonl::{LINE_MAX, Slotted};
 pub(super) use keys::{NO_DAY, Reader as KeyReader, Sorted, merge as merge_keys};
+pub(super) use levels::{BATCH, Entry, Levels, Work, work_on};
 pub(super) use records::RecordReader;
 pub(super) use tally::Slots;
 

@@ -1,7 +1,7 @@
 //! Parquet, by row groups, after the last byte: the footer against the bytes, every page unpacked,
 //! the columns that matter read value by value.
 
-use super::datum::{Datum, parse_day};
+use super::datum::{Datum, KnownDays};
 use super::facts::Facts;
 use super::keys::Sorted;
 use super::tally::Tally;
@@ -18,7 +18,7 @@ use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, TypePtr};
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -283,11 +283,12 @@ pub(in crate::landing) fn rows(
         .map(|column| column.and_then(|leaf| leaves.iter().position(|known| *known == leaf)))
         .collect();
     let mut remaining = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
+    let days = RefCell::new(KnownDays::default());
     while remaining > 0 {
         let wanted = remaining.min(BATCH);
         let mut batches = Vec::with_capacity(readers.len());
         for (reader, leaf) in readers.iter_mut().zip(&leaves) {
-            batches.push(batch(reader, group.metadata(), *leaf, wanted)?);
+            batches.push(batch(reader, group.metadata(), *leaf, wanted, &days)?);
         }
         (0..wanted).for_each(|row| {
             each(&|slot| place[slot].map_or(Datum::Absent, |at| batches[at][row].borrowed()));
@@ -302,11 +303,11 @@ fn batch(
     group: &RowGroupMetaData,
     leaf: usize,
     wanted: usize,
+    days: &RefCell<KnownDays>,
 ) -> Result<Vec<Datum<'static>>, Fault> {
     let descriptor = group.schema_descr().column(leaf);
     let meaning = Meaning::of(&descriptor);
-    let last = Cell::new(([0; 10], 0));
-    let text = |bytes: &[u8]| text_or_day(bytes, &last);
+    let text = |bytes: &[u8]| text_or_day(bytes, &mut days.borrow_mut());
     match reader {
         ColumnReader::BoolColumnReader(typed) => {
             read(typed, &descriptor, wanted, |v| Datum::Bool(*v))
@@ -337,19 +338,11 @@ fn batch(
     }
 }
 
-/// Text that is a plain day becomes one here, where its neighbours tend to be the same day.
-fn text_or_day(bytes: &[u8], last: &Cell<([u8; 10], i32)>) -> Datum<'static> {
-    if let Ok(text) = <[u8; 10]>::try_from(bytes) {
-        let (known, day) = last.get();
-        if known == text {
-            return Datum::Day(day);
-        }
-        if let Some(day) = parse_day(&text) {
-            last.set((text, day));
-            return Datum::Day(day);
-        }
-    }
-    Datum::Text(Cow::Owned(bytes.to_vec()))
+/// Text that is a plain day becomes one here.
+fn text_or_day(bytes: &[u8], days: &mut KnownDays) -> Datum<'static> {
+    let plain = bytes.len() == 10;
+    let day = plain.then(|| days.parse(bytes)).flatten();
+    day.map_or_else(|| Datum::Text(Cow::Owned(bytes.to_vec())), Datum::Day)
 }
 
 fn read<T: DataType>(

@@ -1,7 +1,7 @@
 //! Counts rows as they pass: whose, of which day, and what the checks want to know.
 
 use super::Terms;
-use super::datum::{Datum, day_number, day_of_number, parse_day};
+use super::datum::{Datum, KnownDays, day_number, day_of_number};
 use super::facts::{DayFacts, Facts, Foreign, Watched};
 use super::keys::Sorted;
 use super::unique::Keys;
@@ -76,7 +76,7 @@ pub(super) struct Tally {
     unkeyed: u64,
     undated: u64,
     last_property: Option<(i64, Option<usize>)>,
-    last_day: ([u8; 10], i32),
+    known_days: KnownDays,
     watches: Vec<Watch>,
     keys: Option<Keys>,
     pub remarks: Vec<String>,
@@ -119,7 +119,7 @@ impl Tally {
             unkeyed: 0,
             undated: 0,
             last_property: None,
-            last_day: ([0; 10], 0),
+            known_days: KnownDays::default(),
             watches,
             keys,
             remarks: Vec::new(),
@@ -197,7 +197,11 @@ impl Tally {
             return None;
         }
         self.present[Slots::DATE] = true;
-        let Some(day) = self.day(datum) else {
+        let day = match datum {
+            Datum::Text(text) => self.known_days.parse(text),
+            other => other.as_day(),
+        };
+        let Some(day) = day else {
             self.undated += 1;
             return None;
         };
@@ -209,24 +213,6 @@ impl Tally {
                 .note(|| day_of_number(day).map_or_else(|| day.to_string(), |day| day.to_string()));
         }
         index
-    }
-
-    /// Days repeat from row to row; the same ten bytes are not parsed again.
-    fn day(&mut self, datum: &Datum) -> Option<i32> {
-        let Datum::Text(text) = datum else {
-            return datum.as_day();
-        };
-        match text.first_chunk::<10>() {
-            Some(head) if text.len() == 10 && *head == self.last_day.0 => Some(self.last_day.1),
-            Some(head) => {
-                let day = parse_day(text)?;
-                if text.len() == 10 {
-                    self.last_day = (*head, day);
-                }
-                Some(day)
-            }
-            None => None,
-        }
     }
 
     /// The facts, and the hashes of the unique keys.

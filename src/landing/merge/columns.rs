@@ -2,20 +2,12 @@
 
 use super::Sink;
 use super::parquet::NOWHERE;
-use crate::landing::inspect::{content, corrupt};
+use crate::landing::inspect::{BATCH, Entry, Levels, Work, content, corrupt, work_on};
 use crate::run::Fault;
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::column::writer::{ColumnWriter, ColumnWriterImpl};
-use parquet::data_type::{
-    BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type,
-    Int64Type, Int96Type,
-};
+use parquet::data_type::DataType;
 use parquet::file::reader::RowGroupReader;
 use parquet::file::writer::{SerializedColumnWriter, SerializedRowGroupWriter};
-use parquet::schema::types::ColumnDescriptor;
-
-/// Records read at a time.
-const BATCH: usize = 4096;
 
 /// Writes each record of `column` to the output that `places` names for it.
 pub(super) fn split_column(
@@ -24,41 +16,16 @@ pub(super) fn split_column(
     outs: &mut [SerializedRowGroupWriter<'_, Sink>],
     places: &[u16],
 ) -> Result<(), Fault> {
-    let reader = group
-        .get_column_reader(column)
-        .map_err(|error| corrupt(&error))?;
-    let descriptor = group.metadata().schema_descr().column(column);
     let mut writers = Vec::with_capacity(outs.len());
     for out in outs {
         let writer = out.next_column().map_err(|error| corrupt(&error))?;
         writers.push(writer.ok_or_else(|| content("the Parquet schemas differ"))?);
     }
-    match reader {
-        ColumnReader::BoolColumnReader(typed) => {
-            deal::<BoolType>(typed, &descriptor, &mut writers, places)
-        }
-        ColumnReader::Int32ColumnReader(typed) => {
-            deal::<Int32Type>(typed, &descriptor, &mut writers, places)
-        }
-        ColumnReader::Int64ColumnReader(typed) => {
-            deal::<Int64Type>(typed, &descriptor, &mut writers, places)
-        }
-        ColumnReader::Int96ColumnReader(typed) => {
-            deal::<Int96Type>(typed, &descriptor, &mut writers, places)
-        }
-        ColumnReader::FloatColumnReader(typed) => {
-            deal::<FloatType>(typed, &descriptor, &mut writers, places)
-        }
-        ColumnReader::DoubleColumnReader(typed) => {
-            deal::<DoubleType>(typed, &descriptor, &mut writers, places)
-        }
-        ColumnReader::ByteArrayColumnReader(typed) => {
-            deal::<ByteArrayType>(typed, &descriptor, &mut writers, places)
-        }
-        ColumnReader::FixedLenByteArrayColumnReader(typed) => {
-            deal::<FixedLenByteArrayType>(typed, &descriptor, &mut writers, places)
-        }
-    }?;
+    let deal = Deal {
+        writers: &mut writers,
+        places,
+    };
+    work_on(group, column, places.len(), deal)?;
     writers
         .into_iter()
         .try_for_each(SerializedColumnWriter::close)
@@ -108,66 +75,42 @@ struct Hand<T: DataType> {
     repetitions: Vec<i16>,
 }
 
-fn deal<T: DataType>(
-    mut reader: ColumnReaderImpl<T>,
-    descriptor: &ColumnDescriptor,
-    writers: &mut [SerializedColumnWriter<'_>],
-    places: &[u16],
-) -> Result<(), Fault> {
-    let (full, nested) = (descriptor.max_def_level(), descriptor.max_rep_level() > 0);
-    let mut hands: Vec<Hand<T>> = writers
-        .iter()
-        .map(|_| Hand {
+/// Deals a column's records out to the places named for them.
+struct Deal<'d, 'w> {
+    writers: &'d mut [SerializedColumnWriter<'w>],
+    places: &'d [u16],
+}
+
+impl Work for Deal<'_, '_> {
+    fn on<T: DataType>(self, mut column: Levels<T>) -> Result<(), Fault> {
+        let Deal { writers, places } = self;
+        let (nullable, nested) = (column.full > 0, column.nested);
+        let hand = |_: &SerializedColumnWriter| Hand {
             values: Vec::new(),
             definitions: Vec::new(),
             repetitions: Vec::new(),
-        })
-        .collect();
-    let (mut values, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
-    let mut record = 0;
-    while record < places.len() {
-        values.clear();
-        definitions.clear();
-        repetitions.clear();
-        let wanted = BATCH.min(places.len() - record);
-        let (records, _, levels) = reader
-            .read_records(
-                wanted,
-                Some(&mut definitions),
-                Some(&mut repetitions),
-                &mut values,
-            )
-            .map_err(|error| corrupt(&error))?;
-        if records == 0 {
-            return Err(content(
-                "the Parquet file is corrupt: a column ends before its rows do",
-            ));
+        };
+        let mut hands: Vec<Hand<T>> = writers.iter().map(hand).collect();
+        let mut take = |hands: &mut [Hand<T>]| {
+            column.next_batch(|entry: Entry<T::T>| {
+                let place = places.get(entry.record).copied().unwrap_or(NOWHERE);
+                let Some(hand) = hands.get_mut(usize::from(place)) else {
+                    return;
+                };
+                if nullable {
+                    hand.definitions.push(entry.definition);
+                }
+                if nested {
+                    hand.repetitions.push(entry.repetition);
+                }
+                hand.values.extend(entry.value);
+            })
+        };
+        while take(&mut hands)? {
+            play(&mut hands, writers, nullable, nested)?;
         }
-        let mut source = values.drain(..);
-        let mut current = record;
-        for level in 0..levels {
-            if level > 0 && (!nested || repetitions[level] == 0) {
-                current += 1;
-            }
-            let filled = full == 0 || definitions[level] == full;
-            let value = if filled { source.next() } else { None };
-            let place = places.get(current).copied().unwrap_or(NOWHERE);
-            let Some(hand) = hands.get_mut(usize::from(place)) else {
-                continue;
-            };
-            if full > 0 {
-                hand.definitions.push(definitions[level]);
-            }
-            if nested {
-                hand.repetitions.push(repetitions[level]);
-            }
-            hand.values.extend(value);
-        }
-        drop(source);
-        record += records;
-        play(&mut hands, writers, full > 0, nested)?;
+        Ok(())
     }
-    Ok(())
 }
 
 fn play<T: DataType>(

@@ -3,17 +3,13 @@
 
 use super::prints::{Collecting, hash_of};
 use crate::landing::inspect::{
-    Slots, content, corrupt, filled_groups, guarded, open_parquet, parquet_rows, route_columns,
+    Entry, Levels, Slots, Work, corrupt, filled_groups, guarded, open_parquet, parquet_rows,
+    route_columns, work_on,
 };
 use crate::run::Fault;
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{AsBytes, DataType};
-use parquet::file::reader::{FileReader, RowGroupReader};
-use parquet::schema::types::ColumnDescriptor;
+use parquet::file::reader::FileReader;
 use std::path::Path;
-
-/// Records read at a time.
-const BATCH: usize = 4096;
 
 pub(super) fn prints(path: &Path, slots: &Slots, collecting: &mut Collecting) -> Result<(), Fault> {
     guarded(|| {
@@ -27,7 +23,17 @@ pub(super) fn prints(path: &Path, slots: &Slots, collecting: &mut Collecting) ->
             let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
             let mut hashes = vec![0_u64; rows];
             for column in 0..group.num_columns() {
-                add_column(group.as_ref(), column, &mut hashes)?;
+                let path = group
+                    .metadata()
+                    .schema_descr()
+                    .column(column)
+                    .path()
+                    .string();
+                let add = Add {
+                    seed: hash_of(path),
+                    hashes: &mut hashes,
+                };
+                work_on(group.as_ref(), column, rows, add)?;
             }
             let mut hashes = hashes.into_iter();
             parquet_rows(group.as_ref(), &routes, |row| {
@@ -39,71 +45,30 @@ pub(super) fn prints(path: &Path, slots: &Slots, collecting: &mut Collecting) ->
     })
 }
 
-fn add_column(group: &dyn RowGroupReader, column: usize, hashes: &mut [u64]) -> Result<(), Fault> {
-    let reader = group
-        .get_column_reader(column)
-        .map_err(|error| corrupt(&error))?;
-    let descriptor = group.metadata().schema_descr().column(column);
-    match reader {
-        ColumnReader::BoolColumnReader(typed) => add(typed, &descriptor, hashes),
-        ColumnReader::Int32ColumnReader(typed) => add(typed, &descriptor, hashes),
-        ColumnReader::Int64ColumnReader(typed) => add(typed, &descriptor, hashes),
-        ColumnReader::Int96ColumnReader(typed) => add(typed, &descriptor, hashes),
-        ColumnReader::FloatColumnReader(typed) => add(typed, &descriptor, hashes),
-        ColumnReader::DoubleColumnReader(typed) => add(typed, &descriptor, hashes),
-        ColumnReader::ByteArrayColumnReader(typed) => add(typed, &descriptor, hashes),
-        ColumnReader::FixedLenByteArrayColumnReader(typed) => add(typed, &descriptor, hashes),
-    }
+/// Adds the hashes of a column's values to those of their rows.
+struct Add<'h> {
+    seed: u64,
+    hashes: &'h mut [u64],
 }
 
-fn add<T: DataType>(
-    mut reader: ColumnReaderImpl<T>,
-    descriptor: &ColumnDescriptor,
-    hashes: &mut [u64],
-) -> Result<(), Fault> {
-    let (full, nested) = (descriptor.max_def_level(), descriptor.max_rep_level() > 0);
-    let seed = hash_of(descriptor.path().string());
-    let (mut values, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
-    let mut done = 0;
-    while done < hashes.len() {
-        values.clear();
-        definitions.clear();
-        repetitions.clear();
-        let wanted = BATCH.min(hashes.len() - done);
-        let (records, _, levels) = reader
-            .read_records(
-                wanted,
-                Some(&mut definitions),
-                Some(&mut repetitions),
-                &mut values,
-            )
-            .map_err(|error| corrupt(&error))?;
-        if records == 0 {
-            return Err(content(
-                "the Parquet file is corrupt: a column ends before its rows do",
-            ));
-        }
-        let mut source = values.iter();
-        let (mut row, mut place) = (done, 0_u64);
-        for level in 0..levels {
-            if level > 0 {
-                let next = !nested || repetitions[level] == 0;
-                row += usize::from(next);
-                place = if next { 0 } else { place + 1 };
-            }
-            let depth = if full == 0 { 0 } else { definitions[level] };
-            let filled = depth == full;
-            let value = if filled { source.next() } else { None };
-            let Some(hash) = hashes.get_mut(row) else {
-                break;
+impl Work for Add<'_> {
+    fn on<T: DataType>(self, mut column: Levels<T>) -> Result<(), Fault> {
+        let Add { seed, hashes } = self;
+        let (full, nested) = (column.full, column.nested);
+        let mut place = 0_u64;
+        let mut add = |entry: Entry<T::T>| {
+            place = if entry.repetition == 0 { 0 } else { place + 1 };
+            let Some(hash) = hashes.get_mut(entry.record) else {
+                return;
             };
             // A plain null adds nothing.
-            if filled || nested {
-                let bytes = value.map(|value| value.as_bytes());
+            let depth = entry.definition;
+            if depth == full || nested {
+                let bytes = entry.value.as_ref().map(AsBytes::as_bytes);
                 *hash = hash.wrapping_add(hash_of((seed, place, depth, bytes)));
             }
-        }
-        done += records;
+        };
+        while column.next_batch(&mut add)? {}
+        Ok(())
     }
-    Ok(())
 }

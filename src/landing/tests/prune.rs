@@ -94,3 +94,118 @@ async fn a_publish_without_its_raw_file_is_told() {
     assert_eq!(fault.class, FaultClass::Gone);
     assert!(fault.message.contains("raw_retention"), "{fault}");
 }
+
+async fn lost(world: &World, order: &PublishOrder) -> Vec<PartNumber> {
+    world.landing.lost(order.clone()).await.expect("looked")
+}
+
+/// A run whose first part landed and whose raw file had its time, and its second part, delivered late.
+async fn retried(format: Format, partition: Partition, days: Window) -> (World, PublishOrder) {
+    let world = World::new(format, partition).await;
+    let first = world
+        .deliver(1, 1, &IDS[..1], days, &grid(&IDS[..1], days, "x"))
+        .await;
+    let published = world.publish(1, &IDS, days, vec![first.clone()]).await;
+    assert_eq!(published.verdict, Verdict::Incomplete);
+    prune(&world, &[], false, Duration::from_secs(3_600)).await;
+    assert!(!world.root().join(&first.artifact.path).exists());
+    let second = world
+        .deliver(1, 2, &IDS[1..], days, &grid(&IDS[1..], days, "y"))
+        .await;
+    let order = world.order(1, &IDS, days, vec![first, second]);
+    (world, order)
+}
+
+#[tokio::test]
+async fn what_has_landed_stands_for_raw_files_that_had_their_time() {
+    let days = window("2026-11-01", "2026-11-03");
+    for format in FORMATS {
+        for partition in [Partition::Window, Partition::Date, Partition::Month] {
+            let (world, order) = retried(format, partition, days).await;
+            assert_eq!(lost(&world, &order).await, [0; 0]);
+            let published = world.landing.publish(order.clone()).await;
+            let published = published.expect("published");
+            assert_eq!(published.verdict, Verdict::Landed, "{published:?}");
+            assert_eq!((published.rows, published.missing.len()), (6, 0));
+            let slices = super::super::partition::slices(partition, days);
+            let mut rows: Vec<Row> = slices
+                .iter()
+                .flat_map(|slice| world.rows(&slice.key))
+                .collect();
+            let mut expected = [grid(&IDS[..1], days, "x"), grid(&IDS[1..], days, "y")].concat();
+            let order_of = |a: &Row, b: &Row| a.partial_cmp(b).expect("no NaN");
+            rows.sort_by(order_of);
+            expected.sort_by(order_of);
+            assert_eq!(rows, expected, "{format:?} {partition:?}");
+            assert!(verify(world.root(), None).expect("verified").is_clean());
+            // A publish that is repeated, as after a crash, changes nothing.
+            let manifests = |world: &World| -> Vec<Manifest> {
+                slices
+                    .iter()
+                    .map(|slice| world.manifest(&slice.key))
+                    .collect()
+            };
+            let before = manifests(&world);
+            let again = world.landing.publish(order).await.expect("repeated");
+            assert_eq!(
+                (again.verdict, again.files),
+                (published.verdict, published.files)
+            );
+            assert_eq!(manifests(&world), before);
+        }
+    }
+}
+
+/// The part that failed fails again: the others' files stay, and the run still has them.
+#[tokio::test]
+async fn a_retry_that_brings_nothing_leaves_what_stands() {
+    let days = window("2026-11-01", "2026-11-02");
+    let (world, mut order) = retried(Format::Parquet, Partition::Date, days).await;
+    let before = world.manifest("date=2026-11-01");
+    order.parts.truncate(1);
+    let published = world.landing.publish(order).await.expect("published");
+    assert_eq!(published.verdict, Verdict::Incomplete);
+    assert_eq!((published.files.len(), published.rows), (2, 2));
+    assert_eq!(published.missing, [span(2, "2026-11-01", "2026-11-02")]);
+    assert_eq!(world.manifest("date=2026-11-01"), before);
+}
+
+#[tokio::test]
+async fn parts_that_stand_nowhere_must_be_had_again() {
+    let days = window("2026-11-01", "2026-11-02");
+    // The landed file is gone too, or damaged.
+    let (world, order) = retried(Format::Csv, Partition::Date, days).await;
+    let path = world.data("date=2026-11-02");
+    std::fs::remove_file(&path).expect("removed");
+    assert_eq!(lost(&world, &order).await, [1]);
+    std::fs::write(&path, "id\n1\n").expect("written");
+    assert_eq!(lost(&world, &order).await, [1]);
+    let fault = world
+        .landing
+        .publish(order.clone())
+        .await
+        .expect_err("lost");
+    assert_eq!(fault.class, FaultClass::Gone, "{fault}");
+    // It never landed.
+    let third = world
+        .deliver(2, 1, &[3], days, &grid(&[3], days, "z"))
+        .await;
+    std::fs::remove_file(world.root().join(&third.artifact.path)).expect("removed");
+    let order = world.order(2, &[3], days, vec![third]);
+    assert_eq!(lost(&world, &order).await, [1]);
+}
+
+/// Without the property column the rows of two parts in one file are anybody's.
+#[tokio::test]
+async fn rows_that_cannot_be_told_apart_stand_for_nobody() {
+    let world = World::new(Format::Csv, Partition::Date).await;
+    let day = window("2026-11-22", "2026-11-22");
+    let body = |rows: usize| format!("name,rent\n{}", "x,1\n".repeat(rows)).into_bytes();
+    let first = world.deliver_bytes(1, 1, &IDS[..1], day, body(2)).await;
+    let first = first.expect("delivered");
+    world.publish(1, &IDS, day, vec![first.clone()]).await;
+    prune(&world, &[], false, Duration::from_secs(3_600)).await;
+    let second = world.deliver_bytes(1, 2, &IDS[1..], day, body(3)).await;
+    let order = world.order(1, &IDS, day, vec![first, second.expect("delivered")]);
+    assert_eq!(lost(&world, &order).await, [1]);
+}

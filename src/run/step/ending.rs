@@ -288,6 +288,7 @@ pub(super) fn retried(
     run.finished_at = None;
     run.not_before = now;
     run.tries = 0;
+    run.losses = 0;
     run.reason = None;
     run.state = if run.parts.is_empty() {
         RunState::Resolving

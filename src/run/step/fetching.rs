@@ -1,7 +1,8 @@
 //! The download of a succeeded job's result.
 
 use super::super::{
-    Artifact, AttemptState, Fault, FaultClass, PartNumber, PartState, Run, RunState,
+    Artifact, AttemptState, Fault, FaultClass, Part, PartNumber, PartState, Quarantine, Run,
+    RunState,
 };
 use super::{Ignored, Patience, Touched, after, close_if_done, current, ending, submit};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,6 +17,8 @@ const RESULT_LIFE: TimeDelta = TimeDelta::days(7);
 const BROKEN_MAX: u32 = 12;
 /// Fresh addresses that answered "gone", with all other breaks, before the result counts as lost.
 const GONE_TRIES: u32 = 10;
+/// So often a run's raw files may be lost before it can publish them.
+const LOSSES_MAX: u32 = 3;
 
 pub(super) fn fetched(
     run: &mut Run,
@@ -37,6 +40,46 @@ pub(super) fn fetched(
     run.reason = None;
     close_if_done(run, now);
     Ok(Touched::part(number))
+}
+
+/// Raw files were removed or damaged after their fetch: their results are asked for again, and only if those are
+/// gone as well another job is paid for. What a person accepted are those very files, though.
+pub(super) fn lost(
+    run: &mut Run,
+    numbers: &[PartNumber],
+    now: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
+    if run.state != RunState::Publishing {
+        return Err(Ignored::OutOfPlace);
+    }
+    run.losses += 1;
+    let accepted = matches!(run.quarantine, Some(Quarantine::Accepted { .. }));
+    if accepted || run.losses > LOSSES_MAX {
+        let why = match accepted {
+            true => "the files that were accepted are gone: export the days anew",
+            false => "raw files are lost again and again: look at the disk below raw/",
+        };
+        ending::end(run, RunState::Failed, Some(why.to_owned()), now);
+        return Ok(Touched::default());
+    }
+    let mut touched = Touched::default();
+    for number in numbers {
+        let fetched = |part: &&mut Part| part.state == PartState::Fetched;
+        let Some(part) = run.parts.get_mut(number).filter(fetched) else {
+            continue;
+        };
+        part.artifact = None;
+        part.state = PartState::Fetching {
+            broken: 0,
+            not_before: now,
+        };
+        touched.parts.insert(*number);
+    }
+    if touched.parts.is_empty() {
+        return Err(Ignored::Known);
+    }
+    run.state = RunState::Running;
+    Ok(touched)
 }
 
 /// A break costs another download, never another job while the first one's result can be had.

@@ -126,6 +126,7 @@ pub fn step(run: &mut Run, event: &Event, now: DateTime<Utc>) -> Result<Touched,
             fault,
         } => fetching::broken(run, *part, *attempt, fault, now),
         Event::RunPublished { published } => ending::published(run, published, now),
+        Event::ArtifactsLost { parts } => fetching::lost(run, parts, now),
         Event::PublishBroken { fault } => ending::publish_broken(run, fault, now),
         Event::CancelSettled {
             part,

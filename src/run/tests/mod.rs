@@ -2,6 +2,7 @@
 
 mod bisect;
 mod laws;
+mod lost;
 mod rules;
 
 use super::*;
@@ -73,6 +74,7 @@ fn run() -> Run {
         cells: Cells::default(),
         missing: Vec::new(),
         quarantine: None,
+        losses: 0,
         batch: None,
         whole: false,
         files: Vec::new(),

@@ -5,7 +5,7 @@ use super::{job, planned, start};
 use crate::schedule::Name;
 use chrono::TimeDelta;
 
-fn accepted(run: &mut Run, part: u32, id: u8) {
+pub(super) fn accepted(run: &mut Run, part: u32, id: u8) {
     step(run, &Event::SubmitStarted { part, attempt: 1 }, start()).expect("started");
     let job = job(id, JobStatus::Submitted);
     step(
