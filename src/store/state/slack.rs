@@ -17,3 +17,17 @@ pub fn with_slack<T>(make: impl FnOnce() -> T) -> T {
     let _ = set_current_timer_slack(None);
     made
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::thread::current_timer_slack;
+
+    #[test]
+    fn threads_made_under_it_inherit_the_slack_and_ours_is_as_before() {
+        let before = current_timer_slack().unwrap();
+        let made = with_slack(|| std::thread::spawn(|| current_timer_slack().unwrap()));
+        assert_eq!(Some(made.join().unwrap()), SLACK_NS.map(NonZeroU64::get));
+        assert_eq!(current_timer_slack().unwrap(), before);
+    }
+}

@@ -54,7 +54,12 @@ impl State {
                 .path(path)
                 .cache_capacity(cache_bytes)
                 .flush_every_ms(Some(SWEEP_MS));
-            let db = with_slack(|| config.open())?;
+            // A flush makes the pool, unless opening has.
+            let db = with_slack(|| {
+                let db = config.open()?;
+                db.flush()?;
+                Ok::<_, sled::Error>(db)
+            })?;
             let state = State {
                 data: File::open(path.join("db"))?,
                 blobs: path.join("blobs"),
