@@ -1,8 +1,10 @@
 //! One download: the address admitted, the body asked for or gone on with, its bytes handed to the intake.
 
 use super::address;
-use super::intake::{Intake, Piece, Place, Shape, transfer};
+use super::intake::{Intake, Piece, Place, transfer};
 use super::partial::Partial;
+use super::repeated::{self, First};
+use super::shape::Shape;
 use super::{FetchOrder, Landing, Settings, blocking};
 use crate::run::{Artifact, Fault, FaultClass};
 use reqwest::{Response, StatusCode, Url, header};
@@ -31,7 +33,15 @@ pub(super) async fn fetch(
             .is_ok_and(|file| file.len() >= known.kept)
     });
     let (response, resumed) = open(landing, location, known.as_ref()).await?;
-    let shape = Shape::of(&response, resumed.as_ref(), &landing.inner.settings)?;
+    let (response, resumed, first) = match repeated::is_framed(&response) {
+        true => (response, resumed, None),
+        false => {
+            let (response, first) = twice(landing, location, response, resumed.is_some()).await?;
+            (response, None, first)
+        }
+    };
+    let settings = &landing.inner.settings;
+    let shape = Shape::of(&response, resumed.as_ref(), first, settings)?;
     landing.admit(response.content_length().unwrap_or_default())?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     let writing = tokio::spawn(blocking(move || {
@@ -44,6 +54,25 @@ pub(super) async fn fetch(
     };
     pumped?;
     taken.ok_or_else(|| transfer("the download was stopped"))
+}
+
+/// The answer anew, and what the first one held; one that was only a rest is asked for whole.
+async fn twice(
+    landing: &Landing,
+    location: &str,
+    response: Response,
+    is_rest: bool,
+) -> Result<(Response, Option<First>), Fault> {
+    let anew = async || admit_status(request(landing, location, None).await?);
+    let response = match is_rest {
+        true => anew().await?,
+        false => response,
+    };
+    if repeated::is_framed(&response) {
+        return Ok((response, None));
+    }
+    let first = repeated::read(response, landing.inner.settings.bytes_max).await?;
+    Ok((anew().await?, Some(first)))
 }
 
 /// Moves chunks from the network to the writer. A writer that is gone has its own fault to tell.
@@ -64,7 +93,7 @@ async fn pump(mut response: Response, sender: mpsc::Sender<Piece>) -> Result<(),
     }
 }
 
-fn broken(error: reqwest::Error) -> Fault {
+pub(super) fn broken(error: reqwest::Error) -> Fault {
     let error = error.without_url();
     if address::is_private(&error) {
         return Fault::new(

@@ -2,13 +2,12 @@
 //! fsync, rename, fsync into raw/.
 
 use super::disk::{Disk, disk_fault};
-use super::fetch::strong_tag;
 use super::inspect::{Inspector, Kept};
 use super::partial::Partial;
-use super::{FetchOrder, Settings, layout, merge};
+use super::shape::{Shape, too_large};
+use super::{FetchOrder, layout, merge};
 use crate::run::{Artifact, Fault, FaultClass};
 use bytes::Bytes;
-use reqwest::{Response, Version, header};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -32,55 +31,6 @@ pub(super) enum Piece {
     Bytes(Bytes),
     /// The body ended as it should.
     End,
-}
-
-/// What an answer promises before its body.
-pub(super) struct Shape {
-    resumed: Option<Partial>,
-    etag: Option<String>,
-    length: Option<u64>,
-    bytes_max: u64,
-}
-
-impl Shape {
-    pub fn of(
-        response: &Response,
-        resumed: Option<&Partial>,
-        settings: &Settings,
-    ) -> Result<Shape, Fault> {
-        let headers = response.headers();
-        if let Some(coding) = headers.get(header::CONTENT_ENCODING)
-            && coding != "identity"
-        {
-            return Err(transfer("the body is encoded, which was not asked for"));
-        }
-        let kept = resumed.map_or(0, |known| known.kept);
-        let length = response
-            .content_length()
-            .map(|length| kept.saturating_add(length));
-        let framed = length.is_some()
-            || response.version() >= Version::HTTP_2
-            || headers.contains_key(header::TRANSFER_ENCODING);
-        if !framed {
-            return Err(transfer(
-                "the answer has no length, so its end cannot be proven",
-            ));
-        }
-        if length.is_some_and(|length| length > settings.bytes_max) {
-            return Err(too_large(settings.bytes_max));
-        }
-        Ok(Shape {
-            resumed: resumed.cloned(),
-            etag: resumed.map_or_else(|| strong_tag(response), |known| known.etag.clone()),
-            length,
-            bytes_max: settings.bytes_max,
-        })
-    }
-}
-
-fn too_large(bytes_max: u64) -> Fault {
-    let message = format!("the artifact is larger than download.bytes_max, {bytes_max} bytes");
-    Fault::new(FaultClass::TooLarge, message)
 }
 
 /// Where the files of one part are.
@@ -257,6 +207,17 @@ impl Intake {
             Ok(found) => found,
         };
         let sha256 = merge::hex(&writing.hasher.finalize());
+        if writing
+            .shape
+            .sha256
+            .as_ref()
+            .is_some_and(|first| *first != sha256)
+        {
+            place.forget();
+            return Err(transfer(
+                "the answer has no length, and two downloads of it differ",
+            ));
+        }
         let (rows, bytes) = (facts.rows, writing.bytes);
         if let Some(keys) = keys {
             keys.save(&place.keys)?;

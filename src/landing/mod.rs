@@ -26,8 +26,10 @@ mod prune;
 mod publish;
 mod recover;
 mod remains;
+mod repeated;
 mod restated;
 mod schema;
+mod shape;
 mod space;
 mod standing;
 #[cfg(test)]

@@ -201,18 +201,26 @@ async fn another_job_never_goes_on_from_this_ones_bytes() {
 }
 
 #[tokio::test]
-async fn a_body_whose_end_cannot_be_proven_is_refused() {
+async fn a_body_whose_end_cannot_be_proven_must_come_twice_alike() {
     let (world, days, body) = world().await;
     let close = world.server.serve(Reply {
         framing: Framing::Close,
+        cut: Some(5000),
         ..Reply::of(body.clone())
     });
     let fault = world
         .landing
         .fetch(order(&world, days), &close)
         .await
-        .expect_err("no end");
+        .expect_err("cut once");
     assert_eq!(fault.class, FaultClass::Transfer);
+    let artifact = world.landing.fetch(order(&world, days), &close).await;
+    assert_eq!(artifact.expect("whole").bytes, body.len() as u64);
+}
+
+#[tokio::test]
+async fn a_chunked_body_without_its_last_chunk_is_refused() {
+    let (world, days, body) = world().await;
     let chunked = Reply {
         framing: Framing::Chunked,
         cut: Some(5000),

@@ -1,0 +1,55 @@
+//! What an answer promises before its body comes.
+
+use super::Settings;
+use super::fetch::strong_tag;
+use super::intake::transfer;
+use super::partial::Partial;
+use super::repeated::First;
+use crate::run::{Fault, FaultClass};
+use reqwest::{Response, header};
+
+/// What an answer promises before its body.
+pub(super) struct Shape {
+    pub resumed: Option<Partial>,
+    pub etag: Option<String>,
+    pub length: Option<u64>,
+    /// Of an answer that had to be asked for twice.
+    pub sha256: Option<String>,
+    pub bytes_max: u64,
+}
+
+impl Shape {
+    pub fn of(
+        response: &Response,
+        resumed: Option<&Partial>,
+        first: Option<First>,
+        settings: &Settings,
+    ) -> Result<Shape, Fault> {
+        let headers = response.headers();
+        if let Some(coding) = headers.get(header::CONTENT_ENCODING)
+            && coding != "identity"
+        {
+            return Err(transfer("the body is encoded, which was not asked for"));
+        }
+        let kept = resumed.map_or(0, |known| known.kept);
+        let length = response
+            .content_length()
+            .map(|length| kept.saturating_add(length));
+        let length = length.or(first.as_ref().map(|first| first.bytes));
+        if length.is_some_and(|length| length > settings.bytes_max) {
+            return Err(too_large(settings.bytes_max));
+        }
+        Ok(Shape {
+            resumed: resumed.cloned(),
+            etag: resumed.map_or_else(|| strong_tag(response), |known| known.etag.clone()),
+            length,
+            sha256: first.map(|first| first.sha256),
+            bytes_max: settings.bytes_max,
+        })
+    }
+}
+
+pub(super) fn too_large(bytes_max: u64) -> Fault {
+    let message = format!("the artifact is larger than download.bytes_max, {bytes_max} bytes");
+    Fault::new(FaultClass::TooLarge, message)
+}
