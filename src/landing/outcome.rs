@@ -246,9 +246,13 @@ impl Outcome<'_> {
             .spans()
             .into_iter()
             .for_each(|span| present.set_span(span));
+        let filled = self.found.iter().filter(|part| part.facts.rows > 0);
         Published {
             verdict,
             reason,
+            names_days: filled
+                .map(|part| part.facts.has_date)
+                .reduce(|all, one| all && one),
             rows: self.rows(),
             bytes: files.iter().map(|file| file.bytes).sum(),
             files,

@@ -64,8 +64,10 @@ fn of_schedule(root: &Path, schedule: Name, all: &mut Manifests) -> Result<Remai
         landed: Vec::new(),
         empty: Vec::new(),
         missing: Vec::new(),
+        columns: Vec::new(),
         runs: Vec::new(),
     };
+    let mut newest = None;
     let mut runs = BTreeMap::new();
     for name in names(&folder)? {
         if !name.contains('=') || !name.ends_with(".json") {
@@ -77,6 +79,11 @@ fn of_schedule(root: &Path, schedule: Name, all: &mut Manifests) -> Result<Remai
             Ok(manifest) => {
                 all.read += 1;
                 take_in(&manifest, &mut remains, &mut runs);
+                if manifest.file.rows > 0 && newest < Some(manifest.landed_at) {
+                    newest = Some(manifest.landed_at);
+                    let columns = manifest.columns.into_iter();
+                    remains.columns = columns.map(|column| column.name).collect();
+                }
             }
             Err(reason) => {
                 let path = format!("meta/{}/{name}", remains.schedule);

@@ -3,7 +3,8 @@
 
 use super::roster::Hold;
 use super::{Entry, Roster, Turn};
-use crate::run::{Fault, FaultClass};
+use crate::run::{Fault, FaultClass, RunId};
+use crate::schedule::Name;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -28,6 +29,20 @@ impl Roster {
     }
 
     /// What came of a download or a publish, as far as it tells of the folder.
+    /// Remembers whether files name the days of their rows: parts of more than one day rest on it.
+    pub(super) fn note_named_days(&mut self, id: &RunId, names_days: Option<bool>) {
+        let Some(names_days) = names_days else { return };
+        let Ok(name) = Name::parse(id.schedule()) else {
+            return;
+        };
+        if let Some(mark) = self.marks.get_mut(&name)
+            && mark.one_day_parts == names_days
+        {
+            mark.one_day_parts = !names_days;
+            self.touch_mark(&name);
+        }
+    }
+
     pub(super) fn heard_of_landing(
         &mut self,
         fault: Option<&Fault>,

@@ -239,6 +239,7 @@ impl Roster {
             for body in &published.told {
                 self.note(id, body.clone(), turn);
             }
+            self.note_named_days(id, published.names_days);
             turn.saved.push(Saved::Files {
                 run: id.clone(),
                 files: published.files,

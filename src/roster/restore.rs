@@ -94,6 +94,10 @@ impl Grounds<'_> {
         if known.is_none() && declared.is_none() {
             mark.removed_at = Some(self.now);
         }
+        let dateless = |schedule: &Schedule| {
+            !remains.columns.is_empty() && !remains.columns.contains(&schedule.columns.date)
+        };
+        mark.one_day_parts |= declared.is_some_and(dateless);
         let fresh = || runs.iter().filter(|run| run.trigger != Trigger::Backfill);
         let fires = runs.iter().filter(|run| run.trigger == Trigger::Cron);
         let fired = fires.map(|run| run.nominal_at).max();

@@ -81,6 +81,9 @@ pub struct Published {
     pub rows: u64,
     pub bytes: u64,
     pub checks: Vec<Check>,
+    /// Whether the delivered rows name their day; `None` without rows, or where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names_days: Option<bool>,
     /// Cells found in the files (or, without the columns, asked for and delivered with rows).
     pub landed: Vec<CellSpan>,
     /// Cells of parts that were delivered with zero rows.

@@ -14,6 +14,8 @@ pub struct Remains {
     pub empty: Vec<CellSpan>,
     /// Cells that were asked for and are in no file.
     pub missing: Vec<CellSpan>,
+    /// The columns of the newest file, if there is one.
+    pub columns: Vec<String>,
     /// The runs that last changed a partition, by id.
     pub runs: Vec<RunRemains>,
 }

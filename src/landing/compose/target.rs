@@ -10,7 +10,7 @@ use crate::landing::partition::{Slice, intersection};
 use crate::landing::schema::Comparison;
 use crate::landing::{Delivered, PublishOrder, recover};
 use crate::run::{CellSpan, Fault, PartNumber};
-use crate::schedule::Partition;
+use crate::schedule::{Partition, Window};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -116,8 +116,12 @@ impl Target {
             self.action = Action::Settled;
             return Ok(());
         }
+        let mut from_raw = None;
         if !self.kept.is_empty() && self.has_sound_file(root) && !self.tells_apart(order) {
-            self.give_way(order)?;
+            from_raw = self.kept_from_raw(root, order, outputs.len());
+            if from_raw.is_none() {
+                self.give_way(order)?;
+            }
         }
         if self.held {
             return Ok(());
@@ -130,7 +134,9 @@ impl Target {
             self.action = Action::Copy(only);
             return Ok(());
         }
-        if !self.kept.is_empty() {
+        if let Some(kept) = from_raw {
+            sources.extend(kept);
+        } else if !self.kept.is_empty() {
             self.rebuilt = !self.has_sound_file(root);
             sources.extend(self.keep_others(root, order, outputs.len())?);
         }
@@ -228,7 +234,7 @@ impl Target {
         let inside = intersection(window, self.slice.window) == Some(window);
         !self.outrun.contains_key(&part.part.number)
             && (order.partition == Partition::Window
-                || inside && (part.facts.dated() || !part.facts.has_date))
+                || inside && (part.facts.dated() || !part.facts.has_date && window.len() == 1))
     }
 
     /// The cells for which a part's rows are the newest, if not for all that it delivered.
@@ -276,6 +282,19 @@ impl Target {
             && separable(&self.fresh, &self.kept, by_property, by_date)
     }
 
+    /// Rows that no column names the day of lie in raw files of one day each, if they are still there.
+    fn kept_from_raw(
+        &self,
+        root: &Path,
+        order: &PublishOrder,
+        output: usize,
+    ) -> Option<Vec<Source>> {
+        let previous = self.previous.as_ref()?;
+        let (_, by_date) = self.columns(order);
+        let sources = || recover::sources(root, order, self, previous, output);
+        (!by_date).then(sources)?.ok()
+    }
+
     /// What stays cannot be told from what is new. If it is the run's own, nothing changes; if it is
     /// others', the run must ask for all of them, and what then is nobody's gives way.
     fn give_way(&mut self, order: &PublishOrder) -> Result<(), Fault> {
@@ -290,6 +309,18 @@ impl Target {
                 previous.mark_landed(&mut self.kept);
             }
             return Ok(());
+        }
+        let asked = intersection(order.window, self.slice.window);
+        let within = |span: &CellSpan| {
+            asked.is_some_and(|asked| asked.contains(span.from) && asked.contains(span.to))
+        };
+        if !self.kept.spans().iter().all(within) {
+            let Window { from, to } = self.slice.window;
+            return Err(content(format!(
+                "{} holds rows of other days, and no column tells them from the run's: export the whole \
+                 partition anew: aptiqd trigger {} --from {from} --to {to}",
+                self.slice.key, order.schedule
+            )));
         }
         if !order.whole {
             return Err(self.inseparable());

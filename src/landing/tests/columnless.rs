@@ -112,3 +112,67 @@ async fn days_cannot_be_split_without_a_date_column() {
         2
     );
 }
+
+/// A month's file without a date column is made of days, so that one of them can be replaced.
+#[tokio::test]
+async fn a_day_of_a_month_is_replaced_without_a_date_column() {
+    for format in [Format::Csv, Format::Jsonl] {
+        let world = World::new(format, Partition::Month).await;
+        let days = window("2026-11-20", "2026-11-22");
+        let body = |rent: u32| match format {
+            Format::Csv => format!("id,rent\n1,{rent}\n2,{rent}\n").into_bytes(),
+            _ => {
+                format!("{{\"id\":1,\"rent\":{rent}}}\n{{\"id\":2,\"rent\":{rent}}}\n").into_bytes()
+            }
+        };
+        let whole = world.deliver_bytes(1, 1, &[1, 2], days, body(5)).await;
+        let order = world.order(1, &[1, 2], days, vec![whole.expect("delivered")]);
+        let fault = world.landing.publish(order).await.expect_err("three days");
+        assert!(needs_one_day_parts(&fault), "{fault}");
+
+        let mut parts = Vec::new();
+        for (number, day) in (2..).zip(days.days()) {
+            let rent = 10 + number;
+            let part = world.deliver_bytes(1, number, &[1, 2], Window::day(day), body(rent));
+            parts.push(part.await.expect("delivered"));
+        }
+        let published = world.publish(1, &[1, 2], days, parts).await;
+        assert_eq!(published.names_days, Some(false));
+
+        let day = window("2026-11-21", "2026-11-21");
+        let part = world.deliver_bytes(2, 1, &[1, 2], day, body(99)).await;
+        let order = world.order(2, &[1, 2], day, vec![part.expect("delivered")]);
+        let published = world
+            .landing
+            .publish(PublishOrder {
+                whole: true,
+                ..order
+            })
+            .await;
+        let published = published.expect("landed");
+        assert_eq!(published.verdict, Verdict::Landed);
+        assert_eq!((published.lost.len(), published.files[0].rows), (0, 6));
+        let text = std::fs::read_to_string(world.data("month=2026-11-01")).expect("a file");
+        for (rent, times) in [("12", 2), ("13", 0), ("14", 2), ("99", 2)] {
+            assert_eq!(text.matches(rent).count(), times, "{rent}: {text}");
+        }
+
+        // Without the raw files of the other days nothing is dropped: the run says what would help.
+        std::fs::remove_dir_all(world.root().join("raw")).expect("removed");
+        let part = world.deliver_bytes(3, 1, &[1, 2], day, body(77)).await;
+        let order = world.order(3, &[1, 2], day, vec![part.expect("delivered")]);
+        let refused = world
+            .landing
+            .publish(PublishOrder {
+                whole: true,
+                ..order
+            })
+            .await;
+        let fault = refused.expect_err("other days");
+        assert!(
+            fault.message.contains("--from 2026-11-01 --to 2026-11-30"),
+            "{fault}"
+        );
+        assert_eq!(world.manifest("month=2026-11-01").file.rows, 6);
+    }
+}

@@ -25,6 +25,7 @@ fn remains_of(world: &World) -> Vec<Remains> {
     for run in landed.filter(|run| run.state == RunState::Landed) {
         let run = world.kept.whole(&run.id);
         let remains = all.entry(run.schedule.clone()).or_insert_with(|| Remains {
+            columns: Vec::new(),
             schedule: run.schedule.clone(),
             landed: Vec::new(),
             empty: Vec::new(),

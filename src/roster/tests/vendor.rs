@@ -282,6 +282,7 @@ impl World {
                     Verdict::Incomplete
                 },
                 reason: None,
+                names_days: None,
                 files: Vec::new(),
                 rows: 1,
                 bytes: 10,

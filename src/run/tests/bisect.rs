@@ -211,6 +211,7 @@ fn a_run_says_which_property_failed_and_why() {
     };
     let published = Published {
         lost: Vec::new(),
+        names_days: None,
         verdict: Verdict::Incomplete,
         reason: None,
         files: Vec::new(),

@@ -37,6 +37,7 @@ fn status() -> impl Strategy<Value = JobStatus> {
 fn published(verdict: Verdict) -> Event {
     Event::RunPublished {
         published: Box::new(Published {
+            names_days: None,
             verdict,
             reason: None,
             files: Vec::new(),
