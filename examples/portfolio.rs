@@ -224,17 +224,21 @@ fn records(run: &Run) -> Vec<Saved> {
 fn mark(runs: &[Run], now: DateTime<Utc>) -> Mark {
     let mut mark = Mark::new(now - Days::new(DAYS));
     mark.decided_through = now;
-    mark.last_ended = runs.last().map(|run| Ended {
-        run: run.id.clone(),
-        state: run.state,
-        reason: run.reason.clone(),
-        at: run.finished_at.unwrap_or(now),
+    mark.last_ended = runs.last().map(|run| {
+        Box::new(Ended {
+            run: run.id.clone(),
+            state: run.state,
+            reason: run.reason.clone(),
+            at: run.finished_at.unwrap_or(now),
+        })
     });
     let landed = runs.iter().rev().find(|run| run.state == RunState::Landed);
-    mark.last_landed = landed.map(|run| Landed {
-        run: run.id.clone(),
-        at: run.finished_at.unwrap_or(now),
-        window: run.window,
+    mark.last_landed = landed.map(|run| {
+        Box::new(Landed {
+            run: run.id.clone(),
+            at: run.finished_at.unwrap_or(now),
+            window: run.window,
+        })
     });
     mark.data_through = landed.map(|run| run.window.to);
     mark
