@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Beginnings of commands that are not run here, and why. These must at least be something a shell can read.
-const NOT_RUN: [(&str, &str); 21] = [
+const NOT_RUN: [(&str, &str); 18] = [
     ("aptiqd sandbox", "stays in the foreground: every stage here begins with it"),
     ("aptiqd run", "stays in the foreground: every stage here has one"),
     ("cd ", "moves the reader's shell; the stage's folder stands for it"),
@@ -20,25 +20,23 @@ const NOT_RUN: [(&str, &str); 21] = [
     ("cargo rustc", "builds; the container's image is made by it"),
     ("cargo run", "`.ci/run` runs those of the README"),
     ("cargo test", "`.ci/run` runs those of the README"),
-    ("chown ", "needs the user aptiqd: `.ci/boot`"),
     ("df ", "looks at the folders of an installation"),
     ("docker ", "needs a container engine"),
     ("du ", "looks at the folders of an installation"),
     ("install ", "writes into the system, for the user aptiqd: `.ci/package`"),
     ("journalctl ", "needs systemd: `.ci/boot`"),
     ("ls ", "looks at the folders of an installation"),
-    ("mv ", "moves folders of an installation"),
     ("systemctl daemon-reload", "needs systemd: `.ci/boot`"),
     ("systemctl enable", "needs systemd: `.ci/boot`"),
     ("systemctl status", "needs systemd: `.ci/boot`"),
     ("systemd-sysusers", "writes into the system: `.ci/systemd`"),
     ("tailscale ", "another program's, and an account's"),
-    ("usermod ", "changes the system's groups"),
 ];
 
-/// Where another exit code than 0 is the right answer on the stage.
-const EXITS: [(&str, i32, &str); 1] = [
-    ("aptiqd coverage NAME", 3, "the stage's first run has failed, so cells lack"),
+/// Where another exit code than 0 may be the right answer on the stage.
+const EXITS: [(&str, i32, &str); 2] = [
+    ("aptiqd coverage NAME", 3, "the stage's first run has failed, so cells lack unless it was mended"),
+    ("aptiqd events --limit 1000 | grep notice", 1, "no notice has failed there"),
 ];
 
 /// Without `sudo` and its options: who runs a command makes no difference to a stage.
@@ -166,11 +164,11 @@ impl Run {
         if let Some((like, ..)) = exits {
             unused.remove(like);
         }
-        let wanted = exits.map_or(0, |(_, exit, _)| *exit);
+        let also = exits.map_or(0, |(_, exit, _)| *exit);
         match output.status.code() {
-            Some(exit) if exit == wanted => Ok(()),
+            Some(exit) if exit == 0 || exit == also => Ok(()),
             exit => Err(format!(
-                "exit {exit:?} rather than {wanted}\n{}{}",
+                "exit {exit:?}\n{}{}",
                 String::from_utf8_lossy(&output.stdout),
                 stderr(&output)
             )),
