@@ -300,7 +300,10 @@ fn answers(folder: &Path) {
         });
     }
     let config = fs::read_to_string(folder.join("aptiqd.toml")).expect("a file");
-    let admin = config.split("[admin]\nlisten = \"").nth(1).expect("a section");
+    let admin = config
+        .split("[admin]\nlisten = \"")
+        .nth(1)
+        .expect("a section");
     let admin = admin.split('"').next().expect("an address");
     timed("GET /", &|| {
         let mut page = TcpStream::connect(admin).expect("the page's port");

@@ -13,17 +13,32 @@ use std::process::{Command, Output, Stdio};
 
 /// Beginnings of commands that are not run here, and why. These must at least be something a shell can read.
 const NOT_RUN: [(&str, &str); 18] = [
-    ("aptiqd sandbox", "stays in the foreground: every stage here begins with it"),
-    ("aptiqd run", "stays in the foreground: every stage here has one"),
-    ("cd ", "moves the reader's shell; the stage's folder stands for it"),
-    ("apt ", "`.ci/package` installs, removes and purges the package"),
+    (
+        "aptiqd sandbox",
+        "stays in the foreground: every stage here begins with it",
+    ),
+    (
+        "aptiqd run",
+        "stays in the foreground: every stage here has one",
+    ),
+    (
+        "cd ",
+        "moves the reader's shell; the stage's folder stands for it",
+    ),
+    (
+        "apt ",
+        "`.ci/package` installs, removes and purges the package",
+    ),
     ("cargo rustc", "builds; the container's image is made by it"),
     ("cargo run", "`.ci/run` runs those of the README"),
     ("cargo test", "`.ci/run` runs those of the README"),
     ("df ", "looks at the folders of an installation"),
     ("docker ", "needs a container engine"),
     ("du ", "looks at the folders of an installation"),
-    ("install ", "writes into the system, for the user aptiqd: `.ci/package`"),
+    (
+        "install ",
+        "writes into the system, for the user aptiqd: `.ci/package`",
+    ),
     ("journalctl ", "needs systemd: `.ci/boot`"),
     ("ls ", "looks at the folders of an installation"),
     ("systemctl daemon-reload", "needs systemd: `.ci/boot`"),
@@ -35,8 +50,16 @@ const NOT_RUN: [(&str, &str); 18] = [
 
 /// Where another exit code than 0 may be the right answer on the stage.
 const EXITS: [(&str, i32, &str); 2] = [
-    ("aptiqd coverage NAME", 3, "the stage's first run has failed, so cells lack unless it was mended"),
-    ("aptiqd events --limit 1000 | grep notice", 1, "no notice has failed there"),
+    (
+        "aptiqd coverage NAME",
+        3,
+        "the stage's first run has failed, so cells lack unless it was mended",
+    ),
+    (
+        "aptiqd events --limit 1000 | grep notice",
+        1,
+        "no notice has failed there",
+    ),
 ];
 
 /// Without `sudo` and its options: who runs a command makes no difference to a stage.
@@ -48,7 +71,9 @@ fn bare(command: &str) -> &str {
 }
 
 fn reason(command: &str) -> Option<&'static (&'static str, &'static str)> {
-    NOT_RUN.iter().find(|(begins, _)| command.starts_with(begins))
+    NOT_RUN
+        .iter()
+        .find(|(begins, _)| command.starts_with(begins))
 }
 
 #[test]
@@ -123,7 +148,9 @@ impl Run {
         let stage = stage(&["--job-time", "50ms", "--fault", "failed=always"]);
         let path = stage.path().join("schedules/owned.toml");
         let schedule = fs::read_to_string(&path).unwrap();
-        let schedule = schedule.replace("[1, 2, 3]", "[1]").replace("attempts = 2", "attempts = 1");
+        let schedule = schedule
+            .replace("[1, 2, 3]", "[1]")
+            .replace("attempts = 2", "attempts = 1");
         fs::write(&path, schedule).unwrap();
         assert_eq!(code(&stage.run(&["reload"])), 0);
         let failed = stage.run(&["trigger", "owned", "--wait", "--json"]);
@@ -134,7 +161,10 @@ impl Run {
         let bin = stage.path().join("bin");
         fs::create_dir(&bin).unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_aptiqd"), bin.join("aptiqd")).unwrap();
-        for (name, text) in [("sudo", "#!/bin/sh\n[ \"$1\" != -u ] || shift 2\nexec \"$@\"\n")] {
+        for (name, text) in [(
+            "sudo",
+            "#!/bin/sh\n[ \"$1\" != -u ] || shift 2\nexec \"$@\"\n",
+        )] {
             fs::write(bin.join(name), text).unwrap();
             fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
@@ -188,9 +218,9 @@ impl Run {
             ("DATE", &self.day),
             ("REASON", "why not"),
         ];
-        names
-            .iter()
-            .fold(command.to_owned(), |text, (name, ours)| text.replace(name, ours))
+        names.iter().fold(command.to_owned(), |text, (name, ours)| {
+            text.replace(name, ours)
+        })
     }
 }
 
@@ -213,7 +243,12 @@ fn works_again(folder: &Path) {
 fn a_command_that_fails_is_seen() {
     let mut stage = Run::begin();
     let mut unused = BTreeSet::new();
-    for wrong in ["aptiqd show nobody", "aptiqd runs --limt 5", "false | true", "nobody-has-this"] {
+    for wrong in [
+        "aptiqd show nobody",
+        "aptiqd runs --limt 5",
+        "false | true",
+        "nobody-has-this",
+    ] {
         assert!(stage.perform(wrong, &mut unused).is_err(), "{wrong}");
     }
     assert!(parses("if true").is_err());

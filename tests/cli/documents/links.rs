@@ -15,7 +15,10 @@ fn links(text: &str) -> Vec<&str> {
         }
         if !inside {
             let ends = line.split("](").skip(1);
-            links.extend(ends.filter_map(|rest| rest.split_once(')')).map(|(to, _)| to));
+            links.extend(
+                ends.filter_map(|rest| rest.split_once(')'))
+                    .map(|(to, _)| to),
+            );
         }
     }
     links
@@ -100,7 +103,9 @@ fn fault(command: &str, helps: &mut Helps) -> Option<String> {
     let options = words.iter().filter(|word| word.starts_with("--"));
     let unknown = options.map(|option| option.trim_end_matches(['.', ',', ']']));
     let mut unknown = unknown.filter(|option| !help.contains(option));
-    unknown.next().map(|option| format!("`aptiqd {verb}` has no {option}"))
+    unknown
+        .next()
+        .map(|option| format!("`aptiqd {verb}` has no {option}"))
 }
 
 #[test]
@@ -110,7 +115,10 @@ fn commands_in_the_text_name_verbs_and_options_that_are_there() {
     let mut faults = Vec::new();
     for document in documents() {
         let Document { text, .. } = &document;
-        for command in quoted(text).iter().filter(|quoted| quoted.starts_with("aptiqd ")) {
+        for command in quoted(text)
+            .iter()
+            .filter(|quoted| quoted.starts_with("aptiqd "))
+        {
             seen += 1;
             if let Some(fault) = fault(command, &mut helps) {
                 faults.push(format!("{}: `{command}`: {fault}", document.name()));

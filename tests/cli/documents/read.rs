@@ -23,10 +23,15 @@ impl Document {
 
 /// README, everything in `docs/`, and the other pages that lead there.
 pub fn documents() -> Vec<Document> {
-    let mut paths: Vec<PathBuf> = ["README.md", "RELIABILITY.md", "CHANGELOG.md", "src/ARCHITECTURE.md"]
-        .iter()
-        .map(|path| root().join(path))
-        .collect();
+    let mut paths: Vec<PathBuf> = [
+        "README.md",
+        "RELIABILITY.md",
+        "CHANGELOG.md",
+        "src/ARCHITECTURE.md",
+    ]
+    .iter()
+    .map(|path| root().join(path))
+    .collect();
     let docs = fs::read_dir(root().join("docs")).expect("docs/ is there");
     let docs = docs.map(|entry| entry.expect("it is read").path());
     paths.extend(docs.filter(|path| path.extension().is_some_and(|kind| kind == "md")));
@@ -89,5 +94,8 @@ fn blocks_are_read_as_a_shell_would() {
     let text = "a\n   ```sh\n   one --two   # three\n   # no\n   four \\\n     five\n   ```\n```toml\nx = 1\n```\n```sh\nsix\n```\n";
     let expected = [vec!["one --two", "four five"], vec!["six"]];
     assert_eq!(blocks(text, "sh"), expected);
-    assert_eq!(quoted("`a` b `c d`\n```sh\n`no`\n```\n`e`"), ["a", "c d", "e"]);
+    assert_eq!(
+        quoted("`a` b `c d`\n```sh\n`no`\n```\n`e`"),
+        ["a", "c d", "e"]
+    );
 }
