@@ -278,6 +278,8 @@ async function main() {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu",
     "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
   try {
+    // To measure alone, when the machine is quiet.
+    if (process.env.PAGE_ONLY === "paint") return await paint(browser, await large());
     const nothing = await empty();
     await look(browser, "empty", nothing);
     const small = await lively();

@@ -20,7 +20,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -288,6 +289,50 @@ fn add(turn: &mut Turn, template: &Run, id: RunId, at: DateTime<Utc>) {
     turn.saved.push(Saved::Files { run: id, files });
 }
 
+/// How long a person waits, process and all; the page by a plain request.
+fn answers(folder: &Path) {
+    let timed = |what: &str, ask: &dyn Fn()| {
+        let mut times: Vec<f64> = (0..15)
+            .map(|_| {
+                let begun = Instant::now();
+                ask();
+                begun.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        println!(
+            "{what}: best {:.0} ms, median {:.0} ms, most {:.0} ms",
+            times[0], times[7], times[14]
+        );
+    };
+    for words in [
+        &["runs"][..],
+        &["runs", "--limit", "1000"],
+        &["runs", "--state", "failed"],
+        &["runs", "--since", "30d"],
+        &["status"],
+        &["events", "--limit", "100"],
+    ] {
+        timed(&format!("aptiqd {}", words.join(" ")), &|| {
+            ask(folder, words);
+        });
+    }
+    let config = fs::read_to_string(folder.join("aptiqd.toml")).expect("a file");
+    let admin = config
+        .split("[admin]\nlisten = \"")
+        .nth(1)
+        .expect("a section");
+    let admin = admin.split('"').next().expect("an address");
+    timed("GET /", &|| {
+        let mut page = TcpStream::connect(admin).expect("the page's port");
+        let request = format!("GET / HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
+        page.write_all(request.as_bytes()).expect("it is sent");
+        let mut answer = Vec::new();
+        page.read_to_end(&mut answer).expect("an answer");
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "no page");
+    });
+}
+
 fn start_up(folder: &Path, runs: u64) {
     let mut times: Vec<f64> = (0..4)
         .map(|_| Running::start(folder).1.as_secs_f64())
@@ -300,13 +345,7 @@ fn start_up(folder: &Path, runs: u64) {
         "start to ready with {runs} finished runs: best {:.3} s, median {:.3} s; {ready:.1} MiB resident",
         times[0], times[2]
     );
-    let begun = Instant::now();
-    let listed = ask(folder, &["runs", "--limit", "20"]);
-    let shown = listed["runs"].as_array().map_or(0, Vec::len);
-    println!(
-        "the newest {shown} runs listed in {:.0} ms, process and all",
-        begun.elapsed().as_secs_f64() * 1e3
-    );
+    answers(folder);
     let idle = Duration::from_secs(setting("APTIQD_BENCH_IDLE", 20));
     let before = running.cpu();
     // Idle time is what is measured here.

@@ -3,18 +3,20 @@
 //! `APTIQD_LOG` sets the level by tracing's filter syntax (`debug`, `aptiqd::engine=trace`). Other crates speak only from
 //! WARN up, whatever it says: below that they print requests, and a request may carry a credential.
 
+mod journal;
 mod redact;
 
+use journal::Journal;
 use std::io::{self, IsTerminal, Write};
 use std::panic::PanicHookInfo;
 use std::sync::Once;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry};
 
 /// The variable with the filter. One underscore: `APTIQD_SECTION__KEY` are overrides of the configuration.
 pub const FILTER_VARIABLE: &str = "APTIQD_LOG";
@@ -26,7 +28,7 @@ pub enum Style {
     Human,
     /// A program: one JSON object a line.
     Json,
-    /// journald: `<6>` and its kin in front, no time of our own.
+    /// journald: an event with its fields where it listens, else lines with `<6>` and its kin in front; no time of our own.
     Journal,
 }
 
@@ -78,11 +80,16 @@ fn start(style: Style, level: LevelFilter) {
     };
     let colour = io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let journal = match style {
+        Style::Journal => Journal::open(),
+        Style::Human | Style::Json => None,
+    };
+    let started = match journal {
+        Some(journal) => layered(journal.boxed(), filter).try_init(),
+        None => subscriber(style, filter, colour, io::stderr).try_init(),
+    };
     // Somebody else's subscriber (a test's) may stay.
-    if subscriber(style, filter, colour, io::stderr)
-        .try_init()
-        .is_err()
-    {
+    if started.is_err() {
         return;
     }
     std::panic::set_hook(Box::new(log_panic));
@@ -114,6 +121,10 @@ where
             .with_span_list(false)
             .boxed(),
     };
+    layered(layer, filter)
+}
+
+fn layered(layer: Box<dyn Layer<Registry> + Send + Sync>, filter: EnvFilter) -> impl Subscriber {
     tracing_subscriber::registry()
         .with(layer.with_filter(filter_fn(is_safe)))
         .with(filter)
@@ -147,7 +158,8 @@ struct Lines<S> {
 
 /// One event on its way to the sink.
 struct Line<W> {
-    prefix: &'static str,
+    /// sd-daemon(3)'s number in front.
+    priority: Option<u8>,
     style: Style,
     sink: W,
 }
@@ -161,31 +173,21 @@ where
 
     fn make_writer(&'a self) -> Line<W> {
         Line {
-            prefix: "",
+            priority: None,
             style: self.style,
             sink: (self.sink)(),
         }
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<W> {
-        let prefix = match self.style {
-            Style::Journal => priority(*metadata.level()),
-            Style::Human | Style::Json => "",
+        let priority = match self.style {
+            Style::Journal => Some(journal::priority(*metadata.level())),
+            Style::Human | Style::Json => None,
         };
         Line {
-            prefix,
+            priority,
             ..self.make_writer()
         }
-    }
-}
-
-/// syslog's numbers, as sd-daemon(3) wants them.
-fn priority(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "<3>",
-        Level::WARN => "<4>",
-        Level::INFO => "<6>",
-        Level::DEBUG | Level::TRACE => "<7>",
     }
 }
 
@@ -194,7 +196,9 @@ impl<W: Write> Write for Line<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let mut line = String::with_capacity(text.len() + 8);
-        line.push_str(self.prefix);
+        if let Some(priority) = self.priority {
+            line.push_str(&format!("<{priority}>"));
+        }
         let body = redact::secrets(text.trim_end_matches('\n'));
         match self.style {
             Style::Json => line.push_str(&body),

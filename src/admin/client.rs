@@ -13,11 +13,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+/// Where the configuration of the system's service lies.
+const SYSTEM_CONFIG: &str = "/etc/aptiqd/aptiqd.toml";
 /// How long a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long the headers of an answer may take.
@@ -75,6 +77,10 @@ impl Places {
         let denied = tried.iter().any(|line| line.ends_with("permission denied"));
         let help = match &self.config {
             _ if denied => "you may not open the socket: join its group, or use sudo".to_owned(),
+            // By hand it would make folders that the service's user cannot write.
+            Some(path) if path == Path::new(SYSTEM_CONFIG) => {
+                "start it: systemctl start aptiqd".to_owned()
+            }
             Some(path) => format!(
                 "start it: aptiqd run --config {}",
                 shell_word(&path.to_string_lossy())

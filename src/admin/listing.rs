@@ -4,6 +4,7 @@ use super::daemon::{EventFilter, RunFilter};
 use super::{present, view};
 use crate::run::RunId;
 use crate::store::{Error, Sequence, Store, Tree, record};
+use std::collections::BTreeSet;
 
 /// Index entries read at a time.
 const PAGE: usize = 256;
@@ -13,6 +14,10 @@ const EVENTS_OF_RUN_MAX: usize = 1_000;
 /// Newest first; runs that the index already rules out are not read.
 pub fn runs<S: Store>(store: &S, filter: &RunFilter) -> Result<Vec<view::Run>, Error> {
     let mut found = Vec::new();
+    let open = match filter.state {
+        Some(_) => record::open_runs(store)?,
+        None => BTreeSet::new(),
+    };
     let mut after = filter
         .after
         .as_ref()
@@ -23,7 +28,7 @@ pub fn runs<S: Store>(store: &S, filter: &RunFilter) -> Result<Vec<view::Run>, E
             break;
         };
         after = Some(last.clone());
-        for (key, _) in &page {
+        for (key, listed) in &page {
             let Some((made, id)) = split(key) else {
                 continue;
             };
@@ -41,7 +46,14 @@ pub fn runs<S: Store>(store: &S, filter: &RunFilter) -> Result<Vec<view::Run>, E
                 continue;
             }
             if let Some(wanted) = filter.state {
-                let state = record::run_state(store, id.as_str())?;
+                let ended = match open.contains(id.as_str()) {
+                    true => None,
+                    false => record::ended_of(listed)?,
+                };
+                let state = match ended {
+                    Some(_) => ended,
+                    None => record::run_state(store, id.as_str())?,
+                };
                 if state.is_none_or(|state| wanted != state.into()) {
                     continue;
                 }
@@ -111,5 +123,114 @@ pub fn events_of_run<S: Store>(store: &S, id: &RunId) -> Result<Vec<view::Event>
         if !full {
             return Ok(newest.into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roster::{Saved, Turn};
+    use crate::run::{Run, RunState};
+    use crate::store::Memory;
+    use chrono::TimeDelta;
+
+    /// A run of minute `number`, as the stored form has it.
+    fn run(number: i64, state: RunState) -> Run {
+        let golden = include_str!("../store/golden/run.json");
+        let mut run: Run = serde_json::from_str(golden).unwrap();
+        run.created_at += TimeDelta::minutes(number);
+        run.id = format!("daily.20261123T18{:02}00Z", number)
+            .parse()
+            .unwrap();
+        run.state = state;
+        run
+    }
+
+    async fn keep(store: &Memory, saved: Vec<Saved>) {
+        let turn = Turn {
+            saved,
+            ..Turn::default()
+        };
+        let now = "2026-11-24T00:00:00Z".parse().unwrap();
+        store.commit(record::commit_of(&turn, now)).await.unwrap();
+    }
+
+    fn saved(run: &Run, new: bool) -> Saved {
+        Saved::Run {
+            run: Box::new(run.clone()),
+            new,
+        }
+    }
+
+    fn found(store: &Memory, state: RunState) -> Vec<String> {
+        let filter = RunFilter {
+            schedule: None,
+            state: Some(state.into()),
+            since: None,
+            after: None,
+            limit: 10,
+        };
+        let runs = runs(store, &filter).unwrap();
+        runs.into_iter().map(|run| run.id).collect()
+    }
+
+    #[tokio::test]
+    async fn a_run_is_found_by_its_state_also_once_it_is_opened_again() {
+        let store = Memory::new();
+        let mut failed = run(1, RunState::Running);
+        let landed = run(2, RunState::Landed);
+        let id = failed.id.to_string();
+        keep(
+            &store,
+            vec![saved(&failed, true), Saved::Opened(failed.id.clone())],
+        )
+        .await;
+        keep(&store, vec![saved(&landed, true)]).await;
+        assert_eq!(found(&store, RunState::Running), [id.clone()]);
+        failed.state = RunState::Failed;
+        keep(
+            &store,
+            vec![saved(&failed, false), Saved::Closed(failed.id.clone())],
+        )
+        .await;
+        assert_eq!(found(&store, RunState::Failed), [id.clone()]);
+        assert_eq!(found(&store, RunState::Running), [""; 0]);
+        assert_eq!(found(&store, RunState::Landed), [landed.id.to_string()]);
+        failed.state = RunState::Running;
+        keep(
+            &store,
+            vec![saved(&failed, false), Saved::Opened(failed.id.clone())],
+        )
+        .await;
+        assert_eq!(found(&store, RunState::Running), [id.clone()]);
+        assert_eq!(found(&store, RunState::Failed), [""; 0]);
+        failed.state = RunState::Landed;
+        keep(
+            &store,
+            vec![saved(&failed, false), Saved::Closed(failed.id.clone())],
+        )
+        .await;
+        assert_eq!(found(&store, RunState::Landed), [landed.id.to_string(), id]);
+        assert_eq!(found(&store, RunState::Failed), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_does_not_say_how_the_run_ended_is_looked_up() {
+        let store = Memory::new();
+        let run = run(1, RunState::Failed);
+        let turn = Turn {
+            saved: vec![saved(&run, true)],
+            ..Turn::default()
+        };
+        let mut commit = record::commit_of(&turn, run.created_at);
+        for change in &mut commit.changes {
+            if let crate::store::Change::Put { key, value } = change
+                && key.tree == Tree::Recent
+            {
+                *value = b"null".to_vec();
+            }
+        }
+        store.commit(commit).await.unwrap();
+        assert_eq!(found(&store, RunState::Failed), [run.id.to_string()]);
     }
 }

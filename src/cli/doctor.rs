@@ -7,7 +7,7 @@ use super::places::Lenient;
 use super::render::{counted, folded};
 use crate::admin::client::Client;
 use crate::admin::view::{ActRequest, Code, Doctor, Examined, Finding};
-use crate::doctor::{Local, examine_locally};
+use crate::doctor::{Local, examine_locally, examined};
 use crate::{clock, config};
 
 /// Look at everything that may be wrong, in order, each with the command that mends it
@@ -35,13 +35,14 @@ async fn ask(client: &Client) -> Result<Doctor, Failure> {
 /// What can be seen from here; it ends as `failure` says.
 fn without_daemon(failure: Failure, context: &Context) -> Outcome {
     let mut checks = seen_from_here(context);
-    checks.push(Examined {
-        name: "daemon".to_owned(),
-        status: Finding::Fail,
-        observed: failure.error.message.clone(),
-        expected: "a daemon that can acknowledge callbacks".to_owned(),
-        help: failure.error.help.clone(),
-    });
+    let expected = "a daemon that can acknowledge callbacks";
+    let help = &failure.error.help;
+    let help = match help.strip_prefix("start it: ") {
+        Some(start) => start.to_owned(),
+        None => format!("sudo aptiqd doctor   # {help}"),
+    };
+    let message = failure.error.message.as_str();
+    checks.push(examined("daemon", Finding::Fail, message, expected, help));
     say(&Doctor::new(checks), &context.console);
     Err(failure)
 }
@@ -52,10 +53,13 @@ fn seen_from_here(context: &Context) -> Vec<Examined> {
     let lenient = Lenient::read(named, |name| std::env::var(name).ok());
     let (file, lenient) = match (config::locate(named), lenient) {
         (Ok(file), Ok(lenient)) => (file, lenient),
-        (Err(fault), _) => return vec![no_configuration(&fault.message, &fault.help)],
-        (_, Err(failure)) => {
-            let error = failure.error;
-            return vec![no_configuration(&error.message, &error.help)];
+        (Err(fault), _) => {
+            let help = "aptiqd init exports   # or name one by --config or $APTIQD_CONFIG";
+            return vec![no_configuration(&fault.message, help)];
+        }
+        (Ok(file), Err(failure)) => {
+            let help = format!("aptiqd check --config {}", config::shell_word(&file));
+            return vec![no_configuration(&failure.error.message, &help)];
         }
     };
     examine_locally(&Local {
@@ -68,13 +72,7 @@ fn seen_from_here(context: &Context) -> Vec<Examined> {
 }
 
 fn no_configuration(message: &str, help: &str) -> Examined {
-    Examined {
-        name: "configuration".to_owned(),
-        status: Finding::Fail,
-        observed: message.to_owned(),
-        expected: "no fault".to_owned(),
-        help: help.to_owned(),
-    }
+    examined("configuration", Finding::Fail, message, "no fault", help)
 }
 
 fn verdict(doctor: &Doctor) -> Outcome {

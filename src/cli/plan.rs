@@ -205,27 +205,31 @@ fn table(planned: &[Fire], console: &Console, now: DateTime<Utc>) -> String {
     if planned.is_empty() {
         return "no fires\n".to_owned();
     }
-    let header = [
-        "fires at",
-        "",
-        "schedule",
-        "days",
-        "parts",
-        "property-days",
-        "requests",
-    ];
+    const COUNTS: [&str; 3] = ["parts", "property-days", "requests"];
+    let (some, all) = (
+        planned.iter().any(|fire| fire.parts.is_some()),
+        planned.iter().all(|fire| fire.parts.is_some()),
+    );
+    let counts: &[&str] = if some { &COUNTS } else { &[] };
+    let header = [&["fires at", "", "schedule", "days"], counts].concat();
     let mut rows = Rows::new(console, &header);
-    let count = |count: Option<u64>| count.map_or("at fire time".to_owned(), amount);
+    let count = |count: Option<u64>| count.map_or("?".to_owned(), amount);
     for fire in planned {
-        rows.row(&[
-            &local(fire.fires_at),
-            &age(fire.fires_at.to_utc(), now),
-            &fire.schedule,
-            &days(fire.window),
-            &count(fire.parts),
-            &count(fire.property_days),
-            &count(fire.requests),
-        ]);
+        let told = [
+            local(fire.fires_at),
+            age(fire.fires_at.to_utc(), now),
+            fire.schedule.clone(),
+            days(fire.window),
+            count(fire.parts),
+            count(fire.property_days),
+            count(fire.requests),
+        ];
+        let told: Vec<&str> = told.iter().map(String::as_str).collect();
+        rows.row(&told[..header.len()]);
     }
-    rows.finish(console)
+    let note = match all {
+        true => "",
+        false => "\nWhose properties are asked for at each fire, has no counts before it.\n",
+    };
+    format!("{}{note}", rows.finish(console))
 }

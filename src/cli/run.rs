@@ -176,6 +176,10 @@ pub fn failure(error: daemon::Error) -> Failure {
             Code::Conflict,
             "is another aptiqd running? set callback.listen and admin.listen",
         ),
+        Error::Api(_) | Error::Landing(_) if chain(&error).contains("No CA certificates") => (
+            Code::Config,
+            "apt install ca-certificates, or name the certificate authorities by $SSL_CERT_FILE",
+        ),
         Error::Key(_) | Error::Api(_) | Error::Landing(_) => (Code::Config, "aptiqd check"),
         Error::AdminSocket(_) | Error::AdminToken { .. } => (Code::Config, "aptiqd check"),
         Error::Store(_) | Error::Engine(_) | Error::Ended(_) | Error::Panic(_) => (

@@ -3,6 +3,7 @@
 use super::Parts;
 use crate::admin::Surroundings;
 use crate::admin::view::{CallbackTest, Examined, Finding, TokenCheck};
+use crate::config::Credential;
 use crate::doctor::{self, Local, Outgoing};
 use crate::run::{AttemptId, Fault, FaultClass, JobSeen, RunId, Source};
 use crate::schedule::Properties;
@@ -19,6 +20,8 @@ const BACK: TimeDelta = TimeDelta::days(8);
 /// Jobs and runs that are looked at.
 const JOBS_MAX: usize = 500;
 const RUNS_MAX: usize = 500;
+
+const LOG: &str = "journalctl -u aptiqd -n 100 --no-pager";
 
 type Listed = Vec<(JobSeen, Option<AttemptId>)>;
 
@@ -44,9 +47,9 @@ impl<S: Store> Surroundings for Parts<S> {
         }
         let now = clock::now();
         local.push(self.examine_daemon());
-        local.push(doctor::judge_credential(&token));
+        local.push(doctor::judge_credential(&token, &self.named()));
         let per_minute = self.config.api.requests_per_minute;
-        local.push(doctor::limits(&seen, per_minute, now));
+        local.push(doctor::limits(&seen, per_minute, &self.named(), now));
         local.push(store);
         local.extend(match jobs {
             Ok(upstream) => doctor::judge_jobs(&upstream, now),
@@ -54,7 +57,7 @@ impl<S: Store> Surroundings for Parts<S> {
         });
         local.push(match called {
             Some(test) => doctor::judge_callback(&test, now),
-            None => doctor::nobody_is_called(),
+            None => doctor::nobody_is_called(&self.config.file),
         });
         local
     }
@@ -77,7 +80,7 @@ impl<S: Store> Surroundings for Parts<S> {
         }
         let answer = tokio::time::timeout(WITHIN, self.api.accounts()).await;
         let answer = answer.unwrap_or_else(|_| Err(self.no_turn()));
-        doctor::token_told(answer, &self.api.credential(), clock::now())
+        doctor::token_told(answer, &self.api.credential(), &self.named(), clock::now())
     }
 
     async fn properties_of(&self, source: Source) -> Result<Vec<i64>, Fault> {
@@ -92,6 +95,18 @@ impl<S: Store> Surroundings for Parts<S> {
 }
 
 impl<S: Store> Parts<S> {
+    fn named(&self) -> doctor::Named<'_> {
+        let api = &self.config.api;
+        doctor::Named {
+            config: &self.config.file,
+            secret: match &api.credential {
+                Credential::Client { secret_file, .. } => secret_file,
+                Credential::Token { file } => file,
+            },
+            base_url: api.base_url.as_str(),
+        }
+    }
+
     async fn examine_locally(&self) -> Vec<Examined> {
         let config = Arc::clone(&self.config);
         let looked = tokio::task::spawn_blocking(move || {
@@ -111,18 +126,17 @@ impl<S: Store> Parts<S> {
         let version = env!("CARGO_PKG_VERSION");
         let since = self.started_at.format("%Y-%m-%d %H:%M:%SZ");
         let open = self.handle.is_open();
-        Examined {
-            name: "daemon".to_owned(),
-            status: if open { Finding::Pass } else { Finding::Fail },
-            observed: match open {
-                true => format!("aptiqd {version} answers, up since {since}"),
-                false => "the engine has stopped".to_owned(),
-            },
-            expected: "a daemon that can acknowledge callbacks".to_owned(),
-            help: match open {
-                true => String::new(),
-                false => "journalctl -u aptiqd".to_owned(),
-            },
+        let expected = "a daemon that can acknowledge callbacks";
+        let observed = format!("aptiqd {version} answers, up since {since}");
+        match open {
+            true => doctor::examined("daemon", Finding::Pass, observed, expected, ""),
+            false => doctor::examined(
+                "daemon",
+                Finding::Fail,
+                "the engine has stopped",
+                expected,
+                LOG,
+            ),
         }
     }
 
@@ -142,14 +156,15 @@ impl<S: Store> Parts<S> {
                     aside.join(", ")
                 ),
                 format!(
-                    "nothing to do but to ask why: ls {}/quarantine.*",
+                    "ls -d {}/quarantine.*   # what was set aside; it is mended already",
                     crate::config::shell_word(folder)
                 ),
             ),
             Ok(Ok(Err(error))) => (
                 Finding::Fail,
                 words(&error),
-                "systemctl restart aptiqd: a start refills the state from its journal".to_owned(),
+                "systemctl restart aptiqd   # a start refills the state from its journal"
+                    .to_owned(),
             ),
             Ok(Err(_)) => (
                 Finding::Fail,
@@ -163,16 +178,11 @@ impl<S: Store> Parts<S> {
                     self.sound(),
                     WITHIN.as_secs()
                 ),
-                "see the daemon's log".to_owned(),
+                LOG.to_owned(),
             ),
         };
-        Examined {
-            name: "store".to_owned(),
-            status,
-            observed,
-            expected: "every record is as it was committed".to_owned(),
-            help,
-        }
+        let expected = "every record is as it was committed";
+        doctor::examined("store", status, observed, expected, help)
     }
 
     fn sound(&self) -> String {

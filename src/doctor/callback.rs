@@ -1,7 +1,7 @@
 //! A POST to ourselves by the public address: whether it comes through, and as what.
 
 use super::certificate;
-use super::examined;
+use super::{examined, mend};
 use crate::admin::view::{CallbackTest, Certificate, Examined, Finding};
 use crate::apartmentiq::CallbackKeys;
 use crate::callback::{Counters, Heard, Outcome};
@@ -9,6 +9,7 @@ use crate::run::AttemptId;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{StatusCode, redirect, tls::TlsInfo};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long the whole way may take; the vendor's patience is unknown.
@@ -66,7 +67,7 @@ pub async fn call(outgoing: &Outgoing<'_>) -> CallbackTest {
         heard: heard.is_some(),
         help: problem
             .as_ref()
-            .map_or(String::new(), |(_, help)| (*help).to_owned()),
+            .map_or(String::new(), |(_, help)| help.line(outgoing.public_url)),
         problem: problem.map(|(problem, _)| problem),
         certificate,
     }
@@ -132,24 +133,40 @@ fn words(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// What mends it.
+enum Help {
+    /// What is to be changed about whatever stands in front.
+    Proxy(&'static str),
+    Command(&'static str),
+}
+
+impl Help {
+    fn line(&self, public_url: &str) -> String {
+        match self {
+            Help::Proxy(what) => mend::probe(public_url, what),
+            Help::Command(line) => (*line).to_owned(),
+        }
+    }
+}
+
 /// What is wrong, and what mends it.
 fn problem(
     answer: &Result<Answer, String>,
     heard: Option<&Heard>,
     elsewhere: bool,
-) -> Option<(String, &'static str)> {
-    let wrong = |text: &str, help| Some((text.to_owned(), help));
+) -> Option<(String, Help)> {
+    let wrong = |text: &str, help| Some((text.to_owned(), Help::Proxy(help)));
     let answer = match (answer, heard) {
         (Err(reason), None) => {
             let help =
                 "is public_url right, and does its proxy pass /cb/v1/ on to callback.listen?";
-            return Some((format!("nothing answers: {reason}"), help));
+            return Some((format!("nothing answers: {reason}"), Help::Proxy(help)));
         }
         (Err(reason), Some(_)) => {
             let help = "raise the proxy's timeouts to at least 10 s";
             return Some((
                 format!("it was heard, but the answer got lost: {reason}"),
-                help,
+                Help::Proxy(help),
             ));
         }
         (Ok(answer), _) => answer,
@@ -167,21 +184,24 @@ fn problem(
             let help = "set public_url to where it leads, or let the proxy pass /cb/v1/ on without redirecting";
             Some((
                 format!("{code}: a redirect to {to}; senders need not follow one"),
-                help,
+                Help::Proxy(help),
             ))
         }
-        (503, Some(_)) => wrong("503: it was heard, but cannot be kept", "aptiqd status"),
+        (503, Some(_)) => Some((
+            "503: it was heard, but cannot be kept".to_owned(),
+            Help::Command("aptiqd status"),
+        )),
         (_, Some(_)) => Some((
             format!("it was heard, but the sender was told {code}"),
-            "let the proxy pass the daemon's answer on unchanged",
+            Help::Proxy("let the proxy pass the daemon's answer on unchanged"),
         )),
         (401 | 407, None) => Some((
             format!("{code}: the proxy wants a login"),
-            "let it pass /cb/v1/ without one: the address itself is the proof",
+            Help::Proxy("let it pass /cb/v1/ without one: the address itself is the proof"),
         )),
         (_, None) if is_page(answer) => Some((
             format!("{code}: a page answers, such as one that tells people from programs"),
-            "turn bot protection off for /cb/v1/",
+            Help::Proxy("turn bot protection off for /cb/v1/"),
         )),
         (404, None) if elsewhere => wrong(
             "404: it came here under another path or method",
@@ -193,11 +213,11 @@ fn problem(
         ),
         (502..=504, None) => Some((
             format!("{code}: the proxy cannot reach the daemon"),
-            "point its upstream for /cb/v1/ at callback.listen",
+            Help::Proxy("point its upstream for /cb/v1/ at callback.listen"),
         )),
         (_, None) => Some((
             format!("{code} from something before the daemon"),
-            "let the proxy pass POSTs to /cb/v1/ on",
+            Help::Proxy("let the proxy pass POSTs to /cb/v1/ on"),
         )),
     }
 }
@@ -238,9 +258,10 @@ fn oddities(heard: &Heard, body: &str) -> Vec<String> {
 }
 
 /// Where no callbacks are asked for.
-pub fn nobody_is_called() -> Examined {
+pub fn nobody_is_called(config: &Path) -> Examined {
     let observed = "callback.public_url is not set: jobs are polled";
-    let help = "set public_url in [callback] to where a proxy passes /cb/v1/ on, and restart";
+    let what = "set public_url in [callback] to where a proxy passes /cb/v1/ on";
+    let help = mend::edit(config, what);
     examined("callback", Finding::Warn, observed, EXPECTED, help)
 }
 
@@ -269,13 +290,13 @@ pub fn judge(test: &CallbackTest, now: DateTime<Utc>) -> Examined {
             _ => Finding::Pass,
         };
         if status != Finding::Pass {
-            let help = "renew the certificate of public_url's host";
+            let help = mend::probe(&test.public_url, "renew the certificate of this host");
             return examined("callback", status, observed, EXPECTED, help);
         }
     }
     if !test.oddities.is_empty() {
         let observed = format!("{observed}; {}", test.oddities.join("; "));
-        let help = "harmless, for nothing in a callback is believed; the proxy rewrites requests";
+        let help = "aptiqd callback test   # harmless, for nothing in a callback is believed; the proxy rewrites requests";
         return examined("callback", Finding::Warn, observed, EXPECTED, help);
     }
     examined("callback", Finding::Pass, observed, EXPECTED, "")
@@ -307,7 +328,12 @@ mod tests {
     }
 
     fn said(answer: &Result<Answer, String>, heard: Option<&Heard>, elsewhere: bool) -> String {
-        problem(answer, heard, elsewhere).map_or(String::new(), |(text, _)| text)
+        let problem = problem(answer, heard, elsewhere);
+        problem.map_or(String::new(), |(text, help)| {
+            let line = help.line("https://exports.example.com");
+            assert!(mend::is_command(&line), "{line}");
+            text
+        })
     }
 
     #[test]
@@ -328,6 +354,7 @@ mod tests {
         assert!(said(&answer(502, &[]), None, false).contains("cannot reach"));
         assert!(said(&answer(401, &[]), None, false).contains("login"));
         assert!(said(&answer(200, &[]), Some(&heard), false).contains("told 200"));
+        assert!(said(&answer(503, &[]), Some(&heard), false).contains("cannot be kept"));
         assert!(said(&Err("refused".into()), None, false).contains("nothing answers"));
     }
 

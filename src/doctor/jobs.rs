@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
 /// What is still unknown when it was held against the schedules, nobody wants as things are.
-const NOBODY_WANTS: &str = "the daemon takes up or cancels within 5 minutes what it can; a result of a removed \
-    schedule comes in when the schedule is put back, `aptiqd reload`";
+const NOBODY_WANTS: &str = "aptiqd reload   # once a removed schedule is put back, its results come in; all else the \
+    daemon takes up or cancels within 5 minutes";
 /// How long a result can be had, at most.
 const KEPT: TimeDelta = TimeDelta::days(7);
 /// With less left, somebody must act now.

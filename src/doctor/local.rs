@@ -82,7 +82,7 @@ fn zones() -> Examined {
             Finding::Warn,
             format!("tzdb {ours} inside aptiqd, {theirs} on this system"),
             expected,
-            "install a newer aptiqd: zones are compiled in, and rules may have changed",
+            "apt install ./aptiqd_*.deb   # a newer aptiqd: zones are compiled in, and rules may have changed",
         ),
         Some(theirs) => {
             let observed = format!("tzdb {ours} inside aptiqd, {theirs} on this system");
@@ -121,7 +121,7 @@ fn disk(name: &str, folder: &Path) -> Examined {
     let files = files.map_or(String::new(), |files| format!(", {files} files"));
     let observed = format!("{} MB{files} free at {shown}", free / 1_000_000);
     let help = format!(
-        "make room: du -xh -d 2 {} | sort -h | tail",
+        "du -xh -d 2 {} | sort -h | tail   # what takes the room",
         config::shell_word(there)
     );
     examined(name, status, observed, expected, help)

@@ -8,31 +8,39 @@ mod callback;
 mod certificate;
 mod jobs;
 mod local;
+mod mend;
 mod vendor;
 
 pub use callback::{Outgoing, call, judge as judge_callback, nobody_is_called};
 pub use jobs::{Fate, Known, Upstream, classify, judge as judge_jobs, learn, not_looked_at};
 pub use local::{Local, examine as examine_locally};
+pub use mend::Named;
 pub use vendor::{clock, judge as judge_credential, limits, told as token_told};
 
 use crate::admin::view::{Examined, Finding};
 
-/// A line of the examination; what passed needs no help.
-fn examined(
+/// A line of the examination; what passed needs no help. `help` is a line to be typed as it stands: a command, and
+/// behind `#` what a person must know about it.
+pub fn examined(
     name: &str,
     status: Finding,
     observed: impl Into<String>,
     expected: impl Into<String>,
     help: impl Into<String>,
 ) -> Examined {
+    let help = match status {
+        Finding::Pass => String::new(),
+        Finding::Warn | Finding::Fail => help.into(),
+    };
+    debug_assert!(
+        status == Finding::Pass || mend::is_command(&help),
+        "{name}: nothing to type: {help}"
+    );
     Examined {
         name: name.to_owned(),
         status,
         observed: observed.into(),
         expected: expected.into(),
-        help: match status {
-            Finding::Pass => String::new(),
-            Finding::Warn | Finding::Fail => help.into(),
-        },
+        help,
     }
 }

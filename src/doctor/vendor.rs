@@ -1,10 +1,11 @@
 //! What the vendor says: of the credential, of its limits, of the time.
 
-use super::examined;
+use super::{Named, examined, mend};
 use crate::admin::view::{Account, Examined, Finding, Standing, TokenCheck};
 use crate::apartmentiq::{AccountSeen, CredentialKind, CredentialState, InUse, LimitsSeen};
 use crate::run::{Fault, FaultClass};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::path::Path;
 
 /// Clocks further apart than the first want a look; beyond the other, jobs may not be recognised.
 const APART_WARN: TimeDelta = TimeDelta::seconds(10);
@@ -13,12 +14,11 @@ const APART_FAIL: TimeDelta = TimeDelta::minutes(2);
 const ENDS_WARN: TimeDelta = TimeDelta::days(7);
 const ENDS_FAIL: TimeDelta = TimeDelta::days(1);
 
-const MEND_TOKEN: &str = "put a valid secret into its file (mode 0600), then `aptiqd token check`";
-
 /// The answer to `GET /accounts`, and what is known of the credential after it.
 pub fn told(
     answer: Result<Vec<AccountSeen>, Fault>,
     state: &CredentialState,
+    named: &Named<'_>,
     now: DateTime<Utc>,
 ) -> TokenCheck {
     let standing = match &answer {
@@ -30,10 +30,16 @@ pub fn told(
         },
     };
     let help = match standing {
-        Standing::Accepted => "",
-        Standing::Refused => MEND_TOKEN,
-        Standing::Forbidden => "ask ApartmentIQ what the credential is allowed",
-        Standing::Unknown => "is api.base_url right, and the network up? try again later",
+        Standing::Accepted => String::new(),
+        Standing::Refused => anew(named),
+        Standing::Forbidden => mend::paste(
+            named.secret,
+            "ask ApartmentIQ for one that is allowed this, paste it",
+        ),
+        Standing::Unknown => format!(
+            "curl -sSI {}   # any answer? else api.base_url is wrong, or the network down; aptiqd goes on by itself",
+            crate::config::shell_word(Path::new(named.base_url))
+        ),
     };
     let kind = match state.kind {
         CredentialKind::Client => "client",
@@ -53,8 +59,12 @@ pub fn told(
         expires_in_seconds: state.expires_at.map(|at| (at - now).num_seconds()),
         accounts: accounts.into_iter().map(account).collect(),
         reason,
-        help: help.to_owned(),
+        help,
     }
+}
+
+fn anew(named: &Named<'_>) -> String {
+    mend::paste(named.secret, "paste a valid secret")
 }
 
 fn account(seen: AccountSeen) -> Account {
@@ -65,12 +75,13 @@ fn account(seen: AccountSeen) -> Account {
 }
 
 /// The credential: accepted, by whom it is seen, and for how long.
-pub fn judge(token: &TokenCheck) -> Examined {
+pub fn judge(token: &TokenCheck, named: &Named<'_>) -> Examined {
     let expected = "accepted by ApartmentIQ, for another 7 days";
     let reason = token.reason.as_deref().unwrap_or_default();
     let line = |status, observed: String, help: &str| {
         examined("credential", status, observed, expected, help)
     };
+    let anew = anew(named);
     match token.standing {
         Standing::Refused => line(Finding::Fail, format!("refused: {reason}"), &token.help),
         Standing::Forbidden => line(
@@ -94,9 +105,9 @@ pub fn judge(token: &TokenCheck) -> Examined {
             let observed = format!("{}, {seen}, expires {ends}", token.kind);
             if token.standby {
                 let observed = format!("the first is refused, the standby serves: {observed}");
-                return line(Finding::Warn, observed, MEND_TOKEN);
+                return line(Finding::Warn, observed, &anew);
             }
-            line(ending(token), observed, MEND_TOKEN)
+            line(ending(token), observed, &anew)
         }
     }
 }
@@ -138,7 +149,12 @@ pub fn clock(seen: &LimitsSeen) -> Option<Examined> {
 }
 
 /// The vendor's limits as last seen, beside our own.
-pub fn limits(seen: &LimitsSeen, per_minute: u32, now: DateTime<Utc>) -> Examined {
+pub fn limits(
+    seen: &LimitsSeen,
+    per_minute: u32,
+    named: &Named<'_>,
+    now: DateTime<Utc>,
+) -> Examined {
     let said = match (seen.limit, seen.answered_at) {
         (Some(limit), Some(at)) => {
             let ago = (now - at).num_seconds().max(0);
@@ -156,12 +172,12 @@ pub fn limits(seen: &LimitsSeen, per_minute: u32, now: DateTime<Utc>) -> Examine
         (Some(quota), _) => (
             Finding::Warn,
             format!("the quota of {} was spent; {observed}", quota.limit),
-            "ask ApartmentIQ for more, or export less often".to_owned(),
+            "aptiqd plan --next 10   # ask ApartmentIQ for more, or export less often".to_owned(),
         ),
         (None, Some(pause)) => (
             Finding::Warn,
             format!("throttled for another {} s; {observed}", pause.as_secs()),
-            "lower api.requests_per_minute".to_owned(),
+            mend::edit(named.config, "a lower api.requests_per_minute"),
         ),
         (None, None) => (Finding::Pass, observed, String::new()),
     };
@@ -190,9 +206,20 @@ mod tests {
         Err(Fault::new(class, "401: no"))
     }
 
+    fn named() -> Named<'static> {
+        Named {
+            config: Path::new("/etc/aptiqd/aptiqd.toml"),
+            secret: Path::new("/etc/aptiqd/secrets/token"),
+            base_url: "https://data.example.com/api/v1",
+        }
+    }
+
     #[test]
     fn a_pasted_token_warns_in_time_and_a_client_never() {
-        let judged = |kind, days| judge(&told(Ok(Vec::new()), &state(kind, days), now())).status;
+        let judged = |kind, days| {
+            let token = told(Ok(Vec::new()), &state(kind, days), &named(), now());
+            judge(&token, &named()).status
+        };
         assert_eq!(judged(CredentialKind::Token, 30), Finding::Pass);
         assert_eq!(judged(CredentialKind::Token, 3), Finding::Warn);
         assert_eq!(judged(CredentialKind::Token, 0), Finding::Fail);
@@ -201,15 +228,17 @@ mod tests {
 
     #[test]
     fn refused_is_told_from_unreachable() {
-        let told = |class| told(fault(class), &state(CredentialKind::Token, 30), now());
+        let state = state(CredentialKind::Token, 30);
+        let told = |class| told(fault(class), &state, &named(), now());
+        let judge = |token: &TokenCheck| judge(token, &named());
         assert_eq!(told(FaultClass::Credential).standing, Standing::Refused);
         assert_eq!(told(FaultClass::Unreachable).standing, Standing::Unknown);
         assert_eq!(told(FaultClass::Forbidden).standing, Standing::Forbidden);
-        assert!(
-            judge(&told(FaultClass::Credential))
-                .help
-                .contains("token check")
+        assert_eq!(
+            judge(&told(FaultClass::Credential)).help,
+            "(umask 077; cat > /etc/aptiqd/secrets/token) && aptiqd token check   # paste a valid secret, then Ctrl-D"
         );
+        assert_eq!(judge(&told(FaultClass::Forbidden)).status, Finding::Warn);
         assert_eq!(judge(&told(FaultClass::Unanswered)).status, Finding::Fail);
     }
 
@@ -239,11 +268,14 @@ mod tests {
     #[test]
     fn a_spent_quota_is_a_persons_affair() {
         let mut seen = LimitsSeen::default();
-        assert_eq!(limits(&seen, 18, now()).status, Finding::Pass);
+        let limits = |seen: &LimitsSeen| limits(seen, 18, &named(), now());
+        assert_eq!(limits(&seen).status, Finding::Pass);
+        seen.closed_for = Some(std::time::Duration::from_secs(9));
+        assert_eq!(limits(&seen).status, Finding::Warn);
         seen.quota = Some(Quota {
             limit: 5_000,
             usage: None,
         });
-        assert!(limits(&seen, 18, now()).observed.contains("5000"));
+        assert!(limits(&seen).observed.contains("5000"));
     }
 }

@@ -25,16 +25,22 @@ impl std::error::Error for PrivateAddress {}
 pub(super) fn client(settings: &Settings) -> Result<reqwest::Client, reqwest::Error> {
     // Installed once a process; a second call finds the first one's and is content.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(Duration::from_secs(10))
-        .read_timeout(settings.read_timeout)
-        .dns_resolver(Arc::new(PublicNames {
-            loopback_allowed: settings.loopback_allowed,
-        }))
-        .build()
+    let builder = || {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(settings.read_timeout)
+            .dns_resolver(Arc::new(PublicNames {
+                loopback_allowed: settings.loopback_allowed,
+            }))
+    };
+    match builder().build() {
+        // A bare machine may have no certificates, and a simulated service on loopback needs none.
+        Err(_) if settings.loopback_allowed => builder().tls_certs_only([]).build(),
+        client => client,
+    }
 }
 
 fn refuse(reason: String) -> Fault {

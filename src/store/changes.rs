@@ -33,8 +33,10 @@ fn changes_of(saved: &Saved) -> Vec<Change> {
     match saved {
         Saved::Run { run, new } => {
             let mut changes = vec![put(Tree::Run, run.id.as_str().into(), run)];
-            if *new {
-                changes.push(put(Tree::Recent, recent_key(run), &()));
+            // How it ended stands in the listing as well, so that runs are found by it without being read.
+            let ended = Some(run.state).filter(|state| state.is_terminal());
+            if *new || ended.is_some() {
+                changes.push(put(Tree::Recent, recent_key(run), &ended));
             }
             changes
         }

@@ -42,13 +42,8 @@ pub fn load(store: &impl Store) -> Result<Loaded, Error> {
         marks.insert(name, decode::<Mark>(Tree::Schedule, value)?);
         Ok(())
     })?;
-    let mut ids = Vec::new();
-    each(store, Tree::Open, b"", |key, _| {
-        ids.push(text(Tree::Open, key)?);
-        Ok(())
-    })?;
     let mut open = Vec::new();
-    for id in ids {
+    for id in open_runs(store)? {
         match run(store, &id)? {
             Some(run) => open.push(run),
             None => {
@@ -192,6 +187,21 @@ pub fn run_alone(store: &impl Store, id: &str) -> Result<Option<Run>, Error> {
         })?
         .map(|value| decode::<Run>(Tree::Run, &value))
         .transpose()
+}
+
+/// How a run ended, by its entry in the listing; `None` if it did not when that was written.
+pub fn ended_of(listed: &[u8]) -> Result<Option<RunState>, Error> {
+    decode(Tree::Recent, listed)
+}
+
+/// Runs that still have work to do.
+pub fn open_runs(store: &impl Store) -> Result<BTreeSet<String>, Error> {
+    let mut ids = BTreeSet::new();
+    each(store, Tree::Open, b"", |key, _| {
+        ids.insert(text(Tree::Open, key)?);
+        Ok(())
+    })?;
+    Ok(ids)
 }
 
 /// A run's state, read out of its record without the rest: for looking through many.

@@ -19,7 +19,8 @@ pub enum Tree {
     Part,
     /// Run id → nothing: the runs that still have work to do.
     Open,
-    /// Creation (big-endian milliseconds), run id → nothing: for listing newest first.
+    /// Creation (big-endian milliseconds), run id → how the run ended, if it did: for listing newest first. What is
+    /// written here stays when a run is opened again, so it counts for runs that are not in `Open`.
     Recent,
     /// Run id, 0, chunk number (big-endian u32) → published files.
     File,

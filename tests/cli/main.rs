@@ -1,6 +1,7 @@
 //! The real binary as scripts and people call it: exit codes, streams, documents.
 
 mod daemonless;
+mod documents;
 mod operations;
 mod reference;
 mod with_daemon;

@@ -32,23 +32,28 @@ impl Running {
     }
 }
 
-struct Stage {
+pub struct Stage {
     folder: tempfile::TempDir,
     daemon: Option<Running>,
     _sandbox: Running,
 }
 
 impl Stage {
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// SIGTERM to the daemon; its exit code.
-    fn stop(&mut self) -> Option<i32> {
+    pub fn stop(&mut self) -> Option<i32> {
         self.daemon.take().and_then(Running::stop)
     }
 
-    fn run(&self, words: &[&str]) -> std::process::Output {
+    /// A daemon once more, after [`Stage::stop`].
+    pub fn start(&mut self) {
+        self.daemon = Some(start(self.path()));
+    }
+
+    pub fn run(&self, words: &[&str]) -> std::process::Output {
         run(self.path(), words)
     }
 }
@@ -59,7 +64,7 @@ fn free_port() -> u16 {
 }
 
 /// The simulated service and a daemon with one schedule, ready.
-fn stage(sandbox_words: &[&str]) -> Stage {
+pub fn stage(sandbox_words: &[&str]) -> Stage {
     stage_with(sandbox_words, None)
 }
 
@@ -287,7 +292,7 @@ fn runs_are_there_after_a_restart() {
     let mut stage = stage(&["--job-time", "50ms"]);
     let first = document(&stage.run(&["trigger", "owned", "--wait", "--json"]));
     assert_eq!(stage.stop(), Some(0));
-    stage.daemon = Some(start(stage.path()));
+    stage.start();
     let runs = document(&stage.run(&["runs", "--json"]));
     assert_eq!(runs["runs"], serde_json::json!([first["run"]]));
 }
