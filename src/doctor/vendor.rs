@@ -6,7 +6,7 @@ use crate::apartmentiq::{AccountSeen, CredentialKind, CredentialState, InUse, Li
 use crate::run::{Fault, FaultClass};
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Clocks further apart than the first want a look; beyond the other, jobs may not be recognised.
+/// Clocks further apart than the first want a look; beyond the other, days and deadlines are not what they seem.
 const APART_WARN: TimeDelta = TimeDelta::seconds(10);
 const APART_FAIL: TimeDelta = TimeDelta::minutes(2);
 /// A pasted token that ends so soon wants replacing.

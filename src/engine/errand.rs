@@ -87,6 +87,7 @@ impl Errands {
             }
             // The engine asks its own store.
             Effect::RecallRuns { .. } => Report::Recalled { runs: None },
+            Effect::RecallOwners { .. } => Report::OwnersRecalled { owned: None },
             Effect::CancelJob { attempt, job_id } => {
                 let outcome = self.api.cancel(&job_id).await;
                 Report::Cancelled {
@@ -226,6 +227,7 @@ impl Addresses<'_> {
             jobs,
             whole: listing.complete && (reached || listing.to_the_end),
             unproven,
+            ahead: api.clock_ahead(),
         })
     }
 }

@@ -58,6 +58,7 @@ impl Roster {
             }
             Report::Asked { run, outcome } => self.asked(&run, outcome, now, turn),
             Report::Recalled { runs } => self.recalled(runs, now, turn),
+            Report::OwnersRecalled { owned } => self.owners_recalled(owned, now, turn),
             Report::Drifted { notes } => self.drifted(notes, turn),
         }
     }
@@ -71,6 +72,7 @@ impl Roster {
     ) {
         self.inflight.submits.remove(&id);
         let (part, attempt) = (id.part, id.number);
+        self.claims.heed(outcome.iter());
         let event = match outcome {
             Ok(job) => {
                 self.hold = None;
@@ -134,6 +136,7 @@ impl Roster {
         turn: &mut Turn,
     ) {
         let (part, attempt) = (id.part, id.number);
+        self.claims.heed(outcome.iter());
         let heard = self
             .runs
             .get(&id.run)

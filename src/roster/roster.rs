@@ -1,6 +1,7 @@
 //! The roster's state and its turn.
 
 use super::callbacks::Idle;
+use super::claims::Claims;
 use super::clock::Clock;
 use super::inflight::Inflight;
 use super::queues::Queues;
@@ -81,6 +82,7 @@ pub struct Roster {
     pub(super) excluded: BTreeMap<i64, Exclusion>,
     pub(super) idle_callbacks: Idle,
     pub(super) reconciliation: Reconciliation,
+    pub(super) claims: Claims,
     pub(super) callbacks: Callbacks,
     pub(super) drift: BTreeSet<String>,
     /// Nothing new is begun: the daemon stops.
@@ -131,6 +133,7 @@ impl Roster {
             excluded: loaded.excluded,
             idle_callbacks: Idle::default(),
             reconciliation: Reconciliation::begin(loaded.doubt, now),
+            claims: Claims::default(),
             callbacks,
             drift: loaded.drift,
             stopping: false,
@@ -360,6 +363,7 @@ impl Roster {
             if settled(run) {
                 if let Some(run) = self.runs.remove(&id) {
                     self.queues.remove(&run);
+                    self.claims.let_go(&run);
                 }
                 self.inflight.forget(&id);
                 self.inherited.retain(|(run, _)| *run != id);
