@@ -9,6 +9,7 @@ use super::usage::{LimitsSeen, Usage};
 use super::wire;
 use crate::run::{CreateFailure, Fault, FaultClass, JobSeen};
 use crate::schedule::{Format, Report, Window};
+use chrono::TimeDelta;
 use reqwest::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use reqwest::{Method, StatusCode, Url, redirect};
 use std::sync::Arc;
@@ -189,6 +190,11 @@ impl Client {
         self.shared.credentials.reload();
     }
 
+    /// How far the vendor's clock is ahead of ours, at least, by the last answer that told its time.
+    pub fn clock_ahead(&self) -> Option<TimeDelta> {
+        self.shared.usage.clock_ahead()
+    }
+
     /// What was asked so far, and the vendor's limits as last seen.
     pub fn limits(&self) -> LimitsSeen {
         self.shared.usage.snapshot(&self.shared.budget)
@@ -249,6 +255,8 @@ impl Client {
         };
         let credentials = &shared.credentials;
         let mut sendings = 1;
+        // Renewed first, if it must be, so that what the budget lets through is sent at that moment.
+        credentials.bearer().await.map_err(Unsuccessful::NoBearer)?;
         shared.budget.acquire(priority).await;
         let mut bearer = credentials.bearer().await.map_err(Unsuccessful::NoBearer)?;
         loop {

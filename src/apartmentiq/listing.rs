@@ -17,7 +17,8 @@ const READINGS_MAX: u32 = 2;
 pub struct JobPage {
     pub jobs: Vec<JobSeen>,
     pub current: u32,
-    pub total_pages: u32,
+    /// Absent if the vendor did not say.
+    pub total_pages: Option<u32>,
     /// Absent if the vendor did not say.
     pub total_count: Option<u64>,
     /// Listed jobs without a usable `job_id`: a list with such a gap proves nothing's absence.
@@ -56,13 +57,12 @@ impl Client {
         drift.dedup();
         self.note_drift(drift);
         let jobs: Vec<JobSeen> = values.iter().filter_map(wire::job).collect();
-        let full = values.len() >= per_page as usize;
-        let current = place.current.unwrap_or(page);
         Ok(JobPage {
             unreadable: u32::try_from(values.len() - jobs.len()).unwrap_or(u32::MAX),
-            total_pages: place.total_pages.unwrap_or(current + u32::from(full)),
+            // No pages at all, while there are jobs, says nothing.
+            total_pages: place.total_pages.filter(|pages| *pages > 0),
             total_count: place.total_count,
-            current,
+            current: place.current.unwrap_or(page),
             jobs,
         })
     }
@@ -85,8 +85,14 @@ impl Client {
         let mut reading = Reading::default();
         for number in 1..=PAGES_MAX {
             let page = self.list_page(number, PER_PAGE).await?;
-            let last = page.jobs.is_empty() || number >= page.total_pages;
-            reading.add(number, page);
+            let pages = page.total_pages;
+            let news = reading.add(number, page);
+            // A page may be smaller than was asked for: only what the vendor counts tells the last one.
+            let last = match pages {
+                _ if news == 0 => true,
+                Some(pages) => number >= pages,
+                None => reading.has_all(),
+            };
             let stopped = stop(&reading.jobs);
             if stopped || last {
                 return Ok(reading.finish(last));
@@ -116,7 +122,9 @@ struct Reading {
 }
 
 impl Reading {
-    fn add(&mut self, number: u32, page: JobPage) {
+    /// Takes a page in; the answer is how many of its jobs are new.
+    fn add(&mut self, number: u32, page: JobPage) -> usize {
+        let before = self.jobs.len();
         let first = number == 1;
         self.moved |= page.total_count.is_none()
             || (!first && page.total_count != self.total_count)
@@ -130,12 +138,16 @@ impl Reading {
                 self.moved = true;
             }
         }
+        self.jobs.len() - before
+    }
+
+    fn has_all(&self) -> bool {
+        self.total_count == Some(self.jobs.len() as u64)
     }
 
     fn finish(self, to_the_end: bool) -> Listing {
-        let all = self.total_count == Some(self.jobs.len() as u64);
         Listing {
-            complete: !self.moved && (all || !to_the_end),
+            complete: !self.moved && (self.has_all() || !to_the_end),
             to_the_end,
             jobs: self.jobs,
         }
@@ -163,7 +175,7 @@ mod tests {
                 })
                 .collect(),
             current,
-            total_pages: 2,
+            total_pages: Some(2),
             total_count: Some(total_count),
             unreadable: 0,
         }

@@ -3,6 +3,7 @@
 mod accounts;
 mod budget;
 mod callback_address;
+mod catalogue;
 mod http;
 mod jwt;
 mod listing;

@@ -1,5 +1,6 @@
 //! Whose data a schedule means, where it names accounts or comp sets instead of properties.
 
+use super::catalogue::{Catalogue, Reading};
 use super::http::{Call, Client};
 use super::wire::integer;
 use crate::run::{Fault, FaultClass};
@@ -7,8 +8,9 @@ use crate::schedule::{Accounts, Properties, Property};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-const PER_PAGE: usize = 100;
-const PAGES_MAX: usize = 200;
+const PER_PAGE: u32 = 100;
+/// An endpoint with more pages is not read at all, rather than in part.
+const PAGES_MAX: u32 = 200;
 
 /// Sorted by id, each once; a name, once known, stays.
 #[derive(Default)]
@@ -95,9 +97,14 @@ impl Client {
         Ok(())
     }
 
-    /// Everything in `data`, over all pages.
+    /// Everything in `data`, over all pages: as many as the answers say there are, else until one is empty or
+    /// brings nothing new.
+    ///
+    /// # Errors
+    /// If there are more than `PAGES_MAX`, or fewer entries came than the vendor counts.
     pub(super) async fn all_of(&self, path: &[&str]) -> Result<Vec<Value>, Fault> {
-        let mut all: Vec<Value> = Vec::new();
+        let place = path.join("/");
+        let mut catalogue = Catalogue::default();
         for page in 1..=PAGES_MAX {
             let query = [
                 ("page", page.to_string()),
@@ -108,25 +115,15 @@ impl Client {
                 ..Call::read("properties", path)
             };
             let reply = self.read(call).await?;
-            let mut body = reply.json()?;
-            let data = match body.get_mut("data").map(Value::take) {
-                Some(Value::Array(data)) => data,
-                Some(one @ Value::Object(_)) => vec![one],
-                None if body.get("market_survey_items").is_some() => vec![body],
-                _ => return Err(reply.nonsense("an answer without data")),
-            };
-            // An endpoint that does not page answers the same to every page.
-            let repeated = page > 1 && data.iter().all(|entry| all.contains(entry));
-            let last = data.len() < PER_PAGE;
-            if repeated {
-                return Ok(all);
-            }
-            all.extend(data);
-            if last {
-                return Ok(all);
+            let body = reply.json()?;
+            let read = catalogue.add(page, body);
+            match read.ok_or_else(|| reply.nonsense("an answer without data"))? {
+                Reading::Over => return catalogue.whole(&place),
+                Reading::GoesOn { pages } if pages.is_some_and(|pages| pages > PAGES_MAX) => break,
+                Reading::GoesOn { .. } => {}
             }
         }
-        let words = format!("more than {PAGES_MAX} pages of {}", path.join("/"));
+        let words = format!("more than {PAGES_MAX} pages of {place}");
         Err(Fault::new(FaultClass::Nonsense, words))
     }
 }

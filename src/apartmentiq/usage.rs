@@ -2,7 +2,7 @@
 
 use super::budget::Budget;
 use crate::clock;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{DATE, HeaderMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
@@ -116,6 +116,12 @@ impl Usage {
 
     pub(super) fn new_drift(&self) -> Vec<String> {
         std::mem::take(&mut self.seen().untold)
+    }
+
+    pub(super) fn clock_ahead(&self) -> Option<TimeDelta> {
+        let clock = self.seen().clock?;
+        // Its second had begun by then, and the answer was on its way for a while: never too much.
+        Some(clock.theirs - clock.ours)
     }
 
     pub(super) fn snapshot(&self, budget: &Budget) -> LimitsSeen {

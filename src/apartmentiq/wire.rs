@@ -132,13 +132,22 @@ pub(super) fn drift_of_page(value: &Value) -> Vec<String> {
 /// The listed jobs' values and the page's place; `None` without a `jobs` list.
 pub(super) fn page(value: &Value) -> Option<(&[Value], PagePlace)> {
     let jobs = value.get("jobs")?.as_array()?;
-    let number = |field: &str| value.get("pagination")?.get(field)?.as_u64();
-    let place = PagePlace {
-        current: number("current_page").and_then(|n| u32::try_from(n).ok()),
-        total_pages: number("total_pages").and_then(|n| u32::try_from(n).ok()),
-        total_count: number("total_count"),
+    Some((jobs, place_of(value)))
+}
+
+/// Where a page stands, as far as it says so: in `pagination`, or in `meta`, which some of the vendor's kind use.
+pub(super) fn place_of(page: &Value) -> PagePlace {
+    let number = |field: &str| {
+        let mut places = ["pagination", "meta"].into_iter();
+        places.find_map(|place| page.get(place)?.get(field)?.as_u64())
     };
-    Some((jobs, place))
+    // A number beyond all limits is still one.
+    let pages = |field| number(field).map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    PagePlace {
+        current: pages("current_page"),
+        total_pages: pages("total_pages"),
+        total_count: number("total_count"),
+    }
 }
 
 pub(super) struct PagePlace {

@@ -7,7 +7,7 @@ use crate::run::{Fault, FaultClass};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
 
-/// Clocks further apart than the first want a look; beyond the other, jobs may not be recognised.
+/// Clocks further apart than the first want a look; beyond the other, days and deadlines are not what they seem.
 const APART_WARN: TimeDelta = TimeDelta::seconds(10);
 const APART_FAIL: TimeDelta = TimeDelta::minutes(2);
 /// A pasted token that ends so soon wants replacing.

@@ -233,13 +233,23 @@ impl<S: Store> Engine<S> {
     }
 
     fn start(&mut self, effect: Effect) {
-        if let Effect::RecallRuns { runs } = effect {
-            let store = Arc::clone(&self.store);
-            self.running.spawn_blocking(move || Report::Recalled {
-                runs: recalled(&*store, runs),
-            });
-            return;
-        }
+        let store = Arc::clone(&self.store);
+        let effect = match effect {
+            Effect::RecallRuns { runs } => {
+                self.running.spawn_blocking(move || Report::Recalled {
+                    runs: recalled(&*store, runs),
+                });
+                return;
+            }
+            // What cannot be read is logged by the store itself.
+            Effect::RecallOwners { jobs, since } => {
+                self.running.spawn_blocking(move || Report::OwnersRecalled {
+                    owned: record::owned(&*store, &jobs, since).ok(),
+                });
+                return;
+            }
+            other => other,
+        };
         let must_finish = matches!(
             effect,
             Effect::SubmitJob { .. } | Effect::PublishRun { .. } | Effect::CancelJob { .. }

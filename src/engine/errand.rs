@@ -96,6 +96,7 @@ impl Errands {
             }
             // The engine asks its own store.
             Effect::RecallRuns { .. } => Report::Recalled { runs: None },
+            Effect::RecallOwners { .. } => Report::OwnersRecalled { owned: None },
             Effect::CancelJob { attempt, job_id } => {
                 let outcome = self.api.cancel(&job_id).await;
                 Report::Cancelled {
@@ -235,6 +236,7 @@ impl Addresses<'_> {
             jobs,
             whole: listing.complete && (reached || listing.to_the_end),
             unproven,
+            ahead: api.clock_ahead(),
         })
     }
 }

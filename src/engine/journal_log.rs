@@ -33,6 +33,7 @@ pub(super) fn entry(entry: &Entry) {
         | "check_broken"
         | "cancel_broken"
         | "second_job_seen"
+        | "job_ambiguous"
         | "clock_stepped_back"
         | "fires_skipped"
         | "job_unwanted"

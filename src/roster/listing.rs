@@ -1,15 +1,10 @@
 //! One list of the vendor answers for every open job: sweeps, lookups, second jobs.
 
 use super::{Entry, Listed, Roster, Turn};
-use crate::run::{
-    AttemptId, Event, Fault, JobSeen, JobStatus, LearnedBy, Part, PartState, Run, RunId,
-};
+use crate::run::{AttemptId, Event, Fault, JobSeen, JobStatus, LearnedBy, Part, PartState, RunId};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
-
-/// A job seen this long before our create can still be ours: clocks differ.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(2);
 
 impl Roster {
     pub(super) fn list_broken(
@@ -60,6 +55,7 @@ impl Roster {
         now: DateTime<Utc>,
         turn: &mut Turn,
     ) {
+        self.claims.heed(listed.jobs.iter().map(|(job, _)| job));
         let by_id: BTreeMap<&str, &JobSeen> = listed
             .jobs
             .iter()
@@ -90,6 +86,7 @@ impl Roster {
                 _ => {}
             }
         }
+        self.recall_owners(turn);
         self.reconcile(listed, asked_at, now, turn);
     }
 
@@ -158,9 +155,14 @@ impl Roster {
         let Some(attempt) = part.current_number() else {
             return;
         };
-        let mut found = self.matching(run, part, attempt, listed);
+        let ours = AttemptId {
+            run: id.clone(),
+            part: number,
+            number: attempt,
+        };
+        let mut found = Roster::addressed(&ours, listed);
         let event = if found.is_empty() {
-            if !listed.whole {
+            if self.claim(&ours, listed, asked_at, turn) || !listed.whole {
                 return self.postpone_find(id, number, now);
             }
             Event::JobNotFound {
@@ -187,60 +189,13 @@ impl Roster {
         }
     }
 
-    /// Candidates, the one to adopt first: alive before dead, then the oldest.
-    fn matching(&self, run: &Run, part: &Part, attempt: u32, listed: &Listed) -> Vec<JobSeen> {
-        let ours = AttemptId {
-            run: run.id.clone(),
-            part: part.number,
-            number: attempt,
-        };
-        let mut found: Vec<JobSeen> = listed
-            .jobs
-            .iter()
-            .filter(|(_, address)| address.as_ref() == Some(&ours))
-            .map(|(job, _)| job.clone())
-            .collect();
-        if found.is_empty() {
-            found = listed
-                .jobs
-                .iter()
-                .filter(|(job, address)| {
-                    address.is_none()
-                        && job.callback_url.is_none()
-                        && self.resembles(job, run, part)
-                })
-                .map(|(job, _)| job.clone())
-                .take(1)
-                .collect();
-        }
+    /// Jobs with the attempt's address, the one to adopt first: alive before dead, then the oldest.
+    fn addressed(ours: &AttemptId, listed: &Listed) -> Vec<JobSeen> {
+        let with = listed.jobs.iter();
+        let with = with.filter(|(_, address)| address.as_ref() == Some(ours));
+        let mut found: Vec<JobSeen> = with.map(|(job, _)| job.clone()).collect();
         let dead = |job: &JobSeen| matches!(job.status, JobStatus::Failed | JobStatus::Cancelled);
         found.sort_by_key(|job| (dead(job), job.created_at));
         found
-    }
-
-    /// The same request, made at about the same time, and nobody else's job.
-    fn resembles(&self, job: &JobSeen, run: &Run, part: &Part) -> bool {
-        let since = part
-            .current()
-            .map_or(run.created_at, |attempt| attempt.started_at);
-        let mut wanted = part.properties(&run.properties).to_vec();
-        wanted.sort_unstable();
-        job.report == Some(run.terms.report)
-            && job.format == Some(run.terms.format)
-            && job.window == Some(part.window)
-            && job.property_ids == wanted
-            && job.created_at.is_none_or(|at| at >= since - CLOCKS_DIFFER)
-            && !self.adopted(&job.job_id)
-    }
-
-    fn adopted(&self, job_id: &str) -> bool {
-        self.runs
-            .values()
-            .flat_map(|run| run.parts.values())
-            .any(|part| {
-                part.attempts
-                    .iter()
-                    .any(|attempt| attempt.job_id.as_deref() == Some(job_id))
-            })
     }
 }

@@ -9,6 +9,7 @@ mod callbacks;
 mod catch_up;
 mod cell_map;
 mod cells;
+mod claims;
 mod clock;
 mod commands;
 mod deadline;

@@ -73,6 +73,11 @@ impl Reconciliation {
         self.judged.clear();
     }
 
+    /// The store may not know all that there is.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
     /// Why something is held, if it is.
     pub fn held_for(&self, now: DateTime<Utc>) -> Option<Cause> {
         let doubt = self.doubt.as_ref().filter(|_| self.holds(now));

@@ -63,6 +63,7 @@ impl Roster {
             }
             Report::Asked { run, outcome } => self.asked(&run, outcome, now, turn),
             Report::Recalled { runs } => self.recalled(runs, now, turn),
+            Report::OwnersRecalled { owned } => self.owners_recalled(owned, now, turn),
             Report::Drifted { notes } => self.drifted(notes, turn),
         }
     }
@@ -76,6 +77,7 @@ impl Roster {
     ) {
         self.inflight.submits.remove(&id);
         let (part, attempt) = (id.part, id.number);
+        self.claims.heed(outcome.iter());
         let event = match outcome {
             Ok(job) => {
                 self.hold = None;
@@ -139,6 +141,7 @@ impl Roster {
         turn: &mut Turn,
     ) {
         let (part, attempt) = (id.part, id.number);
+        self.claims.heed(outcome.iter());
         let heard = self
             .runs
             .get(&id.run)

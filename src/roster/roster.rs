@@ -1,6 +1,7 @@
 //! The roster's state and its turn.
 
 use super::callbacks::Idle;
+use super::claims::Claims;
 use super::clock::Clock;
 use super::inflight::Inflight;
 use super::newcomers::Newcomers;
@@ -69,6 +70,7 @@ pub struct Roster {
     pub(super) excluded: BTreeMap<i64, Exclusion>,
     pub(super) idle_callbacks: Idle,
     pub(super) reconciliation: Reconciliation,
+    pub(super) claims: Claims,
     pub(super) callbacks: Callbacks,
     pub(super) drift: BTreeSet<String>,
     /// Nothing new is begun: the daemon stops.
@@ -121,6 +123,7 @@ impl Roster {
             excluded: loaded.excluded,
             idle_callbacks: Idle::default(),
             reconciliation: Reconciliation::begin(loaded.doubt, now),
+            claims: Claims::default(),
             callbacks,
             drift: loaded.drift,
             stopping: false,
@@ -356,6 +359,7 @@ impl Roster {
                 if let Some(run) = self.runs.remove(&id) {
                     self.queues.remove(&run);
                     self.askers.remove(&run);
+                    self.claims.let_go(&run);
                 }
                 self.inflight.forget(&id);
                 self.inherited.retain(|(run, _)| *run != id);

@@ -7,7 +7,7 @@ use crate::run::{
     Retrial, Run, RunId, Source,
 };
 use crate::schedule::{Format, Name, Report as ReportKind, Schedule, Window};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -67,6 +67,8 @@ pub enum Report {
     Recalled {
         runs: Option<BTreeMap<RunId, Option<Box<Run>>>>,
     },
+    /// Those of the jobs asked for that an attempt of ours has or had; `None`: the store could not be read.
+    OwnersRecalled { owned: Option<BTreeSet<String>> },
     /// Fields and words in the vendor's answers that its contract does not know.
     Drifted { notes: Vec<String> },
 }
@@ -79,6 +81,8 @@ pub struct Listed {
     pub whole: bool,
     /// Jobs whose address has our origin and form, but is not signed by a key that is left.
     pub unproven: BTreeMap<String, AttemptId>,
+    /// How far the vendor's clock is ahead of ours, at least; `None`: it tells no time.
+    pub ahead: Option<TimeDelta>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -308,6 +312,11 @@ pub enum Effect {
     /// Look up in the store what is known of these runs.
     RecallRuns {
         runs: BTreeSet<RunId>,
+    },
+    /// Look up in the store which of these jobs are or were ours, in runs that had not ended by `since`.
+    RecallOwners {
+        jobs: BTreeSet<String>,
+        since: DateTime<Utc>,
     },
 }
 

@@ -6,6 +6,7 @@ use crate::coverage::{Ledger, Line};
 use crate::roster::{Doubt, Exclusion, ListName, Loaded, Mark, SILENT_SINCE};
 use crate::run::{Part, PublishedFile, Run, RunId, RunState};
 use crate::schedule::{Name, Window};
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -218,6 +219,36 @@ pub fn run_state(store: &impl Store, id: &str) -> Result<Option<RunState>, Error
     let value = store.read(&key)?;
     let state = value.map(|value| decode::<StateOnly>(tree, &value));
     Ok(state.transpose()?.map(|run| run.state))
+}
+
+/// Those of `jobs` that an attempt has or had, in the runs that had not ended by `since`.
+pub fn owned(
+    store: &impl Store,
+    jobs: &BTreeSet<String>,
+    since: DateTime<Utc>,
+) -> Result<BTreeSet<String>, Error> {
+    #[derive(serde::Deserialize)]
+    struct EndOnly {
+        finished_at: Option<DateTime<Utc>>,
+    }
+    let mut ids = Vec::new();
+    each(store, Tree::Run, b"", |key, value| {
+        let run = decode::<EndOnly>(Tree::Run, value)?;
+        if run.finished_at.is_none_or(|at| at >= since) {
+            ids.push(text(Tree::Run, key)?);
+        }
+        Ok(())
+    })?;
+    let mut owned = BTreeSet::new();
+    for id in ids {
+        let parts = parts(store, &id)?;
+        for attempt in parts.iter().flat_map(|part| &part.attempts) {
+            let second = attempt.cancelling.iter().map(|order| &order.job_id);
+            let known = attempt.job_id.iter().chain(second);
+            owned.extend(known.filter(|id| jobs.contains(*id)).cloned());
+        }
+    }
+    Ok(owned)
 }
 
 /// The parts of a run, for listings.

@@ -54,6 +54,27 @@ fn an_unanswered_create_is_found_though_the_vendor_echoes_no_address() {
     stage.stop();
 }
 
+/// No job shows whose it is: the first run's, for the very same, is minutes or moments old.
+#[test]
+fn an_unanswered_create_does_not_take_the_job_that_an_earlier_run_has_had() {
+    for setup in [
+        Setup::faults("no-echo"),
+        Setup::default().without_callbacks(),
+    ] {
+        let stage = Stage::running(setup, &[]);
+        let job = |shown: &Value| {
+            let attempts = list(&shown["parts"][0]["attempts"]).clone();
+            text(&attempts.last().expect("an attempt")["job_id"])
+        };
+        let first = job(&stage.lands("daily", &DAY));
+        stage.control(Method::POST, "/faults", "no-echo,5xx");
+        let second = job(&stage.lands("daily", &DAY));
+        assert_ne!(first, second);
+        assert_eq!(stage.state()["creates"], json!(2));
+        stage.stop();
+    }
+}
+
 #[test]
 fn callbacks_that_stop_are_told_of_and_so_is_their_return() {
     let keys = [("chunk", "{ properties = 1, days = 31 }")];

@@ -19,6 +19,7 @@ pub enum Design {
     AdoptSecond,
     ForgetSecond,
     AdoptAnyAddress,
+    AdoptForeign,
     LeaveTheEnd,
     NoFence,
     DropEarlyCallbacks,
@@ -73,6 +74,10 @@ pub const MUTANTS: &[(Design, &str)] = &[
     (
         Design::AdoptAnyAddress,
         "a lookup takes a job of another attempt",
+    ),
+    (
+        Design::AdoptForeign,
+        "a lookup takes somebody else's job that asks for the same",
     ),
     (
         Design::LeaveTheEnd,

@@ -2,7 +2,7 @@
 
 use crate::design::Design;
 use crate::laws::{Law, fold_is_lawful};
-use crate::world::{Errand, Fate, POLL, Spot, World, instant, seen};
+use crate::world::{Errand, FOREIGN, Fate, POLL, Spot, World, instant, seen};
 use aptiqd::run::{
     AttemptState, CreateFailure, Event, Fault, FaultClass, LearnedBy, Next, NextPart, PartState,
     cancels, settled,
@@ -292,6 +292,9 @@ impl World {
         };
         let mut found: Vec<(String, Fate)> =
             jobs.iter().filter(|(id, _)| ours(id)).cloned().collect();
+        if found.is_empty() && design == Design::AdoptForeign {
+            found.extend(jobs.iter().find(|(id, _)| id == FOREIGN).cloned());
+        }
         found
             .sort_by_key(|(id, fate)| (matches!(fate, Fate::Failed | Fate::Cancelled), id.clone()));
         if found.is_empty() {

@@ -1,6 +1,6 @@
 //! What no history may break.
 
-use crate::world::{ATTEMPTS, Errand, Fate, Spot, World};
+use crate::world::{ATTEMPTS, Errand, FOREIGN, Fate, Spot, World};
 use aptiqd::run::{Part, PartState, Run, RunState, settled};
 
 /// A broken law, in words.
@@ -129,6 +129,9 @@ impl World {
 
     fn part_holds(&self, part: &Part) -> Result<(), Law> {
         for attempt in &part.attempts {
+            if attempt.job_id.as_deref() == Some(FOREIGN) {
+                return broken("somebody else's job was adopted", attempt.number);
+            }
             let job = attempt.job_id.as_deref().and_then(|id| self.job(id));
             if job.is_some_and(|job| job.at != (part.number, attempt.number)) {
                 return broken("a job of another attempt was adopted", &attempt.job_id);

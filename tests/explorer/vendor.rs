@@ -4,7 +4,7 @@ use crate::design::Design;
 use crate::engine::{Fact, Power};
 use crate::laws::Law;
 use crate::moves::{Move, Turnout};
-use crate::world::{Errand, Fate, Job, Spot, World, instant, seen};
+use crate::world::{Errand, FOREIGN, Fate, Job, Spot, World, instant, seen};
 use aptiqd::run::{
     Artifact, CreateFailure, Event, Fault, FaultClass, LearnedBy, PartState, Published, Verdict,
 };
@@ -218,7 +218,9 @@ impl World {
                     .jobs
                     .iter()
                     .filter(|job| job.listed_from <= self.tick && !job.gone);
-                let reply = Some(shown.map(|job| (job.id.clone(), job.fate)).collect());
+                let foreign = (FOREIGN.to_owned(), Fate::Succeeded);
+                let shown = shown.map(|job| (job.id.clone(), job.fate));
+                let reply = Some(shown.chain([foreign]).collect());
                 self.errands.push(Errand::List { began, reply });
                 Ok(())
             }
@@ -359,6 +361,7 @@ impl World {
         let whole = fetched.len() == self.run.live_parts().count();
         self.ghost.published = Some(fetched);
         let published = Box::new(Published {
+            names_days: None,
             verdict: if whole {
                 Verdict::Landed
             } else {

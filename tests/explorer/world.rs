@@ -24,6 +24,9 @@ pub const POLL: i64 = 2;
 /// The limit of attempts a part.
 pub const ATTEMPTS: u32 = 2;
 
+/// A job that somebody else has asked for: every list shows it.
+pub const FOREIGN: &str = "foreign";
+
 /// Part and attempt.
 pub type Spot = (u32, u32);
 

@@ -2,6 +2,7 @@
 
 mod create;
 mod credential;
+mod pages;
 mod read;
 
 use super::*;

@@ -24,6 +24,7 @@ fn storm(seed: u64) -> Weather {
         fetch_breaks: some(40),
         publish_breaks: some(40),
         crash: some(60),
+        ..Weather::default()
     }
 }
 

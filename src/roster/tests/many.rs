@@ -54,6 +54,7 @@ fn storm(seed: u64) -> Weather {
         fetch_breaks: some(50),
         publish_breaks: some(40),
         crash: some(60),
+        ..Weather::default()
     }
 }
 

@@ -4,6 +4,7 @@ mod backfill;
 mod callbacks;
 mod catch_up;
 mod cells;
+mod claims;
 mod clocks;
 mod kept;
 mod laws;

@@ -177,6 +177,7 @@ fn foreign_jobs_are_never_touched_and_forms_without_proof_never_cancelled() {
         jobs: vec![(job("foreign"), None), (job("unproven"), None)],
         whole: true,
         unproven: BTreeMap::from([("unproven".to_owned(), attempt.clone())]),
+        ahead: None,
     };
     let report = Report::Listed {
         asked_at: start(),

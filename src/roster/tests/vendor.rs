@@ -101,6 +101,13 @@ impl World {
                 let runs = Some(runs.collect());
                 self.later(0, Coming::Report(Report::Recalled { runs }));
             }
+            Effect::RecallOwners { jobs, .. } => {
+                let attempts = self.kept.parts.values().flat_map(|part| &part.attempts);
+                let known = attempts.filter_map(|attempt| attempt.job_id.clone());
+                let owned = known.filter(|id| jobs.contains(id)).collect();
+                let owned = (!self.owners_unread).then_some(owned);
+                self.later(1, Coming::Report(Report::OwnersRecalled { owned }));
+            }
             Effect::AskProperties { run, .. } => {
                 self.later(
                     1,
@@ -135,17 +142,21 @@ impl World {
             fault.retry_after = Some(Duration::from_secs(20));
             return self.later(1, failed(Err(CreateFailure::Refused(fault))));
         }
+        if weather.create_vanishes > 0 && self.dice.chance(weather.create_vanishes) {
+            let fault = Fault::new(FaultClass::Unanswered, "reset");
+            return self.later(30, failed(Err(CreateFailure::Unanswered(fault))));
+        }
         let number = self.jobs.len();
         let seen = JobSeen {
             job_id: format!("job-{number}"),
             status: JobStatus::Submitted,
             error_message: None,
-            callback_url: Some("https://example.com/cb".into()),
+            callback_url: (!self.no_echo).then(|| "https://example.com/cb".into()),
             report: Some(Kind::Property),
             format: Some(Format::Jsonl),
             window: Some(window),
             property_ids,
-            created_at: Some(self.now),
+            created_at: Some(self.now + self.ahead.0),
         };
         let lag = if self.dice.chance(weather.list_lags) {
             240
@@ -163,7 +174,18 @@ impl World {
             listed_from: self.now + TimeDelta::seconds(lag),
             fails,
             vanished,
+            foreign: false,
         };
+        if weather.foreign > 0 && self.dice.chance(weather.foreign) {
+            let mut foreign = job.clone();
+            let age = 10 + i64::try_from(self.dice.below(50)).unwrap_or(0);
+            foreign.foreign = true;
+            foreign.seen.job_id.push_str("-foreign");
+            foreign.seen.callback_url = None;
+            foreign.seen.created_at = Some(self.now + self.ahead.0 - TimeDelta::seconds(age));
+            foreign.listed_from = self.now;
+            self.jobs.push(foreign);
+        }
         if weather.create_twice > 0 && self.dice.chance(weather.create_twice) {
             let mut second = job.clone();
             second.seen.job_id.push_str("-second");
@@ -190,7 +212,8 @@ impl World {
         );
     }
 
-    fn seen(&mut self) -> Vec<(JobSeen, AttemptId)> {
+    /// The jobs as they are shown, each with the attempt whose address it shows.
+    fn seen(&mut self) -> Vec<(JobSeen, Option<AttemptId>)> {
         let now = self.now;
         let recent = |job: &&mut Job| job.seen.created_at.is_none_or(|at| now - at < REMEMBERED);
         for job in self.jobs.iter_mut().rev().take_while(recent) {
@@ -207,7 +230,10 @@ impl World {
             .rev()
             .take_while(|job| job.seen.created_at.is_none_or(|at| now - at < REMEMBERED))
             .filter(|job| job.listed_from <= now && !job.vanished)
-            .map(|job| (job.seen.clone(), job.attempt.clone()))
+            .map(|job| {
+                let shown = job.seen.callback_url.is_some() && !job.foreign;
+                (job.seen.clone(), shown.then(|| job.attempt.clone()))
+            })
             .collect()
     }
 
@@ -230,14 +256,10 @@ impl World {
     }
 
     fn list(&mut self) -> Listed {
-        let jobs = self
-            .seen()
-            .into_iter()
-            .map(|(job, attempt)| (job, Some(attempt)))
-            .collect();
         Listed {
-            jobs,
+            jobs: self.seen(),
             whole: true,
+            ahead: self.ahead.1,
             ..Listed::default()
         }
     }

@@ -44,6 +44,10 @@ pub struct Weather {
     pub create_unsent: u64,
     /// One create makes two jobs.
     pub create_twice: u64,
+    /// A create that is not answered makes no job.
+    pub create_vanishes: u64,
+    /// Somebody else has asked for the same shortly before.
+    pub foreign: u64,
     pub callback_lost: u64,
     pub callback_twice: u64,
     pub job_fails: u64,
@@ -63,6 +67,8 @@ pub struct Job {
     pub listed_from: DateTime<Utc>,
     pub fails: bool,
     pub vanished: bool,
+    /// Somebody else's, though it names an attempt here.
+    pub foreign: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +111,12 @@ pub struct World {
     /// The vendor's files cannot be split by day.
     pub no_date_column: bool,
     pub no_property_column: bool,
+    /// The vendor shows no address in the jobs of ours.
+    pub no_echo: bool,
+    /// How far its clock is ahead, and what is known of that.
+    pub ahead: (TimeDelta, Option<TimeDelta>),
+    /// The store cannot say whose a job is.
+    pub owners_unread: bool,
     /// The properties that the vendor lists when it is asked.
     pub listing: Vec<i64>,
 }
@@ -216,6 +228,9 @@ impl World {
             landed_again: 0,
             no_date_column: false,
             no_property_column: false,
+            no_echo: false,
+            ahead: (TimeDelta::zero(), None),
+            owners_unread: false,
             listing: vec![3, 1, 2],
         };
         world.carry_out(turn);
@@ -366,7 +381,7 @@ impl World {
         self.jobs
             .iter()
             .filter(|job| job.seen.status == JobStatus::Submitted && job.ends_at > self.now)
-            .filter(|job| !self.kept.open.contains(&job.attempt.run))
+            .filter(|job| !job.foreign && !self.kept.open.contains(&job.attempt.run))
             .collect()
     }
 
