@@ -42,7 +42,7 @@ pub struct Args {
     /// The last day, included
     #[arg(long, value_name = "DAY")]
     to: NaiveDate,
-    /// Which cells to fill: missing, failed, lacking (what has not landed) or all (landed ones anew)
+    /// Which cells to fill: missing, failed, lacking (all not landed) or all
     #[arg(
         long,
         value_enum,
