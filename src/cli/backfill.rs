@@ -42,7 +42,7 @@ pub struct Args {
     /// The last day, included
     #[arg(long, value_name = "DAY")]
     to: NaiveDate,
-    /// Which cells to fill: missing, failed, lacking (all not landed) or all
+    /// Which cells: missing, failed, lacking (not landed) or all
     #[arg(
         long,
         value_enum,

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Beginnings of commands that are not run here, and why. These must at least be something a shell can read.
-const NOT_RUN: [(&str, &str); 18] = [
+const NOT_RUN: [(&str, &str); 19] = [
     (
         "aptiqd sandbox",
         "stays in the foreground: every stage here begins with it",
@@ -29,6 +29,7 @@ const NOT_RUN: [(&str, &str); 18] = [
         "apt ",
         "`.ci/package` installs, removes and purges the package",
     ),
+    ("cp ", "copies files of an installation"),
     ("cargo rustc", "builds; the container's image is made by it"),
     ("cargo run", "`.ci/run` runs those of the README"),
     ("cargo test", "`.ci/run` runs those of the README"),
