@@ -6,10 +6,10 @@ use super::world::{Weather, World, schedule, start};
 use crate::coverage::Only;
 use crate::roster::{Answer, Backfill, Command, Mode, Order, Refusal};
 use crate::run::{Run, RunState, Trigger};
-use crate::schedule::{Partition, Window, WindowRule};
+use crate::schedule::Window;
 use chrono::TimeDelta;
 
-fn order(window: Window, only: Only, max_active: u32, mode: Mode) -> Command {
+pub(super) fn order(window: Window, only: Only, max_active: u32, mode: Mode) -> Command {
     Command::Backfill {
         wanted: Backfill {
             schedule: name("daily"),
@@ -23,14 +23,14 @@ fn order(window: Window, only: Only, max_active: u32, mode: Mode) -> Command {
     }
 }
 
-fn backfill(world: &mut World, window: Window, only: Only) -> Vec<Run> {
+pub(super) fn backfill(world: &mut World, window: Window, only: Only) -> Vec<Run> {
     match world.command(order(window, only, 2, Mode::Act)) {
         Ok(Answer::Backfill { runs, left: 0, .. }) => runs,
         other => panic!("{other:?}"),
     }
 }
 
-fn september() -> Window {
+pub(super) fn september() -> Window {
     window("2026-09-01", "2026-09-30")
 }
 
@@ -80,24 +80,6 @@ fn gaps_become_runs_newest_first_and_at_most_so_many_at_once() {
     world.run_until(start() + TimeDelta::hours(6));
     assert_eq!(world.count(RunState::Landed), 12);
     assert_eq!(world.jobs.len(), 2 * jobs);
-}
-
-#[test]
-fn a_day_that_is_over_need_not_wait_for_its_fire() {
-    // It is 12:00; today's fire is at 23:30.
-    let mut world = World::new(
-        1,
-        Weather::default(),
-        vec![schedule("daily", "30 23 * * *", 4)],
-    );
-    let days = window("2026-10-30", "2026-11-03");
-    let asked = world.command(order(days, Only::Missing, 1, Mode::Act));
-    let Ok(Answer::Backfill { runs, not_due, .. }) = asked else {
-        panic!("{asked:?}")
-    };
-    let windows: Vec<Window> = runs.iter().map(|run| run.window).collect();
-    assert_eq!(windows, [window("2026-10-30", "2026-11-01")]);
-    assert_eq!(not_due, 8);
 }
 
 #[test]
@@ -301,48 +283,6 @@ fn days_that_landed_meanwhile_are_left_out() {
             .landed,
         120
     );
-}
-
-#[test]
-fn one_file_a_window_is_filled_by_whole_windows() {
-    let mut monthly = schedule("daily", "0 6 2 * *", 4);
-    monthly.partition = Partition::Window;
-    monthly.window = WindowRule::PreviousMonth;
-    let mut world = World::new(1, Weather::default(), vec![monthly]);
-    let runs = backfill(
-        &mut world,
-        window("2026-08-20", "2026-09-10"),
-        Only::Missing,
-    );
-    let windows: Vec<Window> = runs.iter().map(|run| run.window).collect();
-    assert_eq!(windows, [september(), window("2026-08-01", "2026-08-31")]);
-}
-
-#[test]
-fn windows_that_overlap_are_chosen_so_that_the_fewest_hold_all_days() {
-    for (rule, expected) in [
-        (
-            WindowRule::LastDays(7),
-            vec![
-                window("2026-09-24", "2026-09-30"),
-                window("2026-09-17", "2026-09-23"),
-                window("2026-09-10", "2026-09-16"),
-            ],
-        ),
-        (
-            WindowRule::MonthToDate,
-            vec![window("2026-09-01", "2026-09-30")],
-        ),
-    ] {
-        let mut rolling = schedule("daily", "0 6 * * *", 4);
-        rolling.partition = Partition::Window;
-        rolling.window = rule;
-        let mut world = World::new(1, Weather::default(), vec![rolling]);
-        let asked = window("2026-09-11", "2026-09-30");
-        let runs = backfill(&mut world, asked, Only::Missing);
-        let windows: Vec<Window> = runs.iter().map(|run| run.window).collect();
-        assert_eq!(windows, expected);
-    }
 }
 
 /// In any weather, with crashes: asked for again and again it fills everything, and nothing that has

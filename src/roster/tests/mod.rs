@@ -1,6 +1,7 @@
 //! The roster against a hostile vendor in virtual time, and its rules one by one.
 
 mod backfill;
+mod backfill_windows;
 mod callbacks;
 mod catch_up;
 mod cells;
