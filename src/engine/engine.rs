@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 const BATCH_MAX: usize = 1_024;
 /// Callbacks in one turn that are a crowd: the next turn lets it gather first.
 const CROWD: usize = 16;
-/// How long. A commit costs a `fdatasync` however many share it, and one connection alone never waits.
+/// How long at most. A commit costs a `fdatasync` however many share it, and one connection alone never waits.
 const GATHERING: Duration = Duration::from_millis(1);
 /// The longest sleep: monotonic time stops while the machine is suspended, the wall clock is looked
 /// at again at least this often.
@@ -124,12 +124,7 @@ impl<S: Store> Engine<S> {
                 () = tokio::time::sleep(pause) => {}
             }
             if self.heard >= CROWD && !messages.is_empty() {
-                tokio::time::sleep(GATHERING).await;
-                while messages.len() < BATCH_MAX
-                    && let Ok(message) = self.inbox.messages.try_recv()
-                {
-                    messages.push(message);
-                }
+                self.gather(&mut messages).await;
             }
             self.take_reports(&mut batch)?;
             for message in messages {
@@ -151,6 +146,25 @@ impl<S: Store> Engine<S> {
             .beat_period
             .map_or(SLEEP_MAX, |period| period.min(SLEEP_MAX));
         due.map_or(longest, |due| due.min(longest))
+    }
+
+    /// Waits until nearly as many messages are there as the last turn had callbacks, or for a moment.
+    async fn gather(&mut self, messages: &mut Vec<Message>) {
+        let enough = (self.heard - self.heard / 8).min(BATCH_MAX);
+        let gathering = async {
+            while messages.len() < enough {
+                let room = BATCH_MAX - messages.len();
+                if self.inbox.messages.recv_many(messages, room).await == 0 {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(GATHERING, gathering).await;
+        while messages.len() < BATCH_MAX
+            && let Ok(message) = self.inbox.messages.try_recv()
+        {
+            messages.push(message);
+        }
     }
 
     fn take_reports(&mut self, batch: &mut Batch) -> Result<(), Error> {
