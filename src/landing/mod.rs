@@ -205,23 +205,28 @@ impl Landing {
     /// Merges the delivered parts into partitions and puts them in place. Repeating it after a
     /// crash at any instruction gives the same result.
     pub async fn publish(&self, order: PublishOrder) -> Result<Published, Fault> {
-        let turn = {
-            let mut turns = self
-                .inner
-                .publishing
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(turns.entry(order.schedule.clone()).or_default())
-        };
-        let _turn = turn.lock_owned().await;
+        let _turn = self.turn(&order.schedule).await;
         self.admit(0)?;
         let disk = self.inner.disk.clone();
         blocking(move || publish::publish(&disk, &order)).await
     }
 
+    /// The one publish of a schedule that may be at work.
+    async fn turn(&self, schedule: &Name) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let turns = &self.inner.publishing;
+            let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(schedule.clone()).or_default())
+        };
+        turn.lock_owned().await
+    }
+
     /// Parts of an order whose rows are nowhere any more: their raw file is gone or damaged, and they have not
     /// landed either. They must be delivered again before the run can be published.
     pub async fn lost(&self, order: PublishOrder) -> Result<Vec<PartNumber>, Fault> {
+        let _turn = self.turn(&order.schedule).await;
+        // In a folder that is not mounted nothing is lost.
+        self.admit(0)?;
         let disk = self.inner.disk.clone();
         blocking(move || {
             let sorted = standing::sort(&disk, &order)?;

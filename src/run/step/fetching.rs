@@ -75,10 +75,10 @@ pub(super) fn lost(
         };
         touched.parts.insert(*number);
     }
-    if touched.parts.is_empty() {
-        return Err(Ignored::Known);
+    match touched.parts.is_empty() {
+        true => run.not_before = after(now, ending::DISK_REST),
+        false => run.state = RunState::Running,
     }
-    run.state = RunState::Running;
     Ok(touched)
 }
 

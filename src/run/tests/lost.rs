@@ -71,6 +71,20 @@ fn lost_artifacts_are_downloaded_again_and_not_without_end() {
     assert_eq!(run.state, RunState::Running);
 }
 
+/// Numbers of parts that are not fetched change nothing and cannot be told for ever.
+#[test]
+fn losses_of_no_part_end_as_well() {
+    let mut run = publishing();
+    let lost = Event::ArtifactsLost { parts: vec![9] };
+    for _ in 0..3 {
+        step(&mut run, &lost, start()).expect("told");
+        assert_eq!(run.state, RunState::Publishing);
+        assert!(run.not_before > start());
+    }
+    step(&mut run, &lost, start()).expect("told");
+    assert_eq!(run.state, RunState::Failed);
+}
+
 /// What a person looked at and accepted cannot be replaced by another download.
 #[test]
 fn accepted_files_that_are_gone_end_the_run() {
