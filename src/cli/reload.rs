@@ -4,8 +4,7 @@ use super::Context;
 use super::exit::{Exit, Outcome};
 use crate::admin::view::{ActRequest, Reload};
 
-/// Take schedules, receivers of notices and callback keys as they are on disk now, all or none; runs under way keep
-/// their terms
+/// Take schedules, receivers of notices and callback keys as they are on disk now, all or none
 #[derive(clap::Args)]
 #[command(before_help = "Examples:
   aptiqd check && aptiqd reload

@@ -13,6 +13,10 @@ const FORMAT: u32 = 1;
 /// So many sets of a broken sled are kept for whoever wants to look into them.
 const BROKEN_KEPT: usize = 3;
 
+/// Tries to take the lock, and the rest between two.
+const FORKING_TRIES: u32 = 10;
+const FORKING_REST: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// A locked state folder. The lock ends with the value.
 pub struct Folder {
     path: PathBuf,
@@ -28,6 +32,23 @@ pub fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     }
 }
 
+/// A process that is just being started holds a copy of every lock until it has become another program: so long a lock
+/// that is let go of may seem held.
+fn take(lock: &File, path: &Path) -> Result<(), Error> {
+    for left in (0..FORKING_TRIES).rev() {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if left == 0 => break,
+            Err(TryLockError::WouldBlock) => {
+                #[expect(clippy::disallowed_methods, reason = "a moment, before anything runs")]
+                std::thread::sleep(FORKING_REST);
+            }
+            Err(TryLockError::Error(source)) => return Err(io_error("lock", path)(source)),
+        }
+    }
+    Err(Error::Locked)
+}
+
 impl Folder {
     /// Locks the folder before anything else is written, then checks its format.
     pub fn lock(path: &Path) -> Result<Folder, Error> {
@@ -39,11 +60,7 @@ impl Folder {
             .write(true)
             .open(&own)
             .map_err(io_error("open", &own))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Locked),
-            Err(TryLockError::Error(source)) => return Err(io_error("lock", &own)(source)),
-        }
+        take(&lock, &own)?;
         let folder = Folder {
             path: path.to_owned(),
             _lock: lock,
