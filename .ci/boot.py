@@ -252,5 +252,6 @@ say("afterwards", f"{again['state']}, {shows('aptiqd.service', 'NRestarts')['NRe
 say("in all", f"{time.monotonic() - BEGUN:.0f} s")
 must(lost == 0, "no callback is lost over restarts")
 say("in the moment of a kill", f"{waiting} callbacks were on their way in all {RESTARTS}, {killed} of them were broken off")
-# Nothing can answer for a process that is gone in the middle of it; what it had not taken yet waits for the next.
+# Nothing can answer for a process that is gone in the middle of it; what it had not taken yet waits for the next. One a kill
+# may have begun between the counting and the kill.
 must(killed <= waiting + RESTARTS, "a kill breaks off nothing but what was on its way")
