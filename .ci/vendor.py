@@ -1,5 +1,5 @@
 """A TLS front before the simulated service on 127.0.0.1:8480, and a name server that answers 127.0.0.1 for vendor.test.
-Usage: vendor.py CERTIFICATE KEY LOG [no-names]"""
+Usage: vendor.py CERTIFICATE KEY LOG [no-names]. It says so once it listens."""
 
 import socket
 import ssl
@@ -44,6 +44,7 @@ def front(certificate, key):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with socket.create_server(("127.0.0.1", 8443)) as server:
+        print("listens", flush=True)
         while True:
             plain, _ = server.accept()
             try:

@@ -180,20 +180,21 @@ mod tests {
         let mut failed = run(1, RunState::Running);
         let landed = run(2, RunState::Landed);
         let id = failed.id.to_string();
+        let alone = std::slice::from_ref(&id);
         keep(
             &store,
             vec![saved(&failed, true), Saved::Opened(failed.id.clone())],
         )
         .await;
         keep(&store, vec![saved(&landed, true)]).await;
-        assert_eq!(found(&store, RunState::Running), [id.clone()]);
+        assert_eq!(found(&store, RunState::Running), alone);
         failed.state = RunState::Failed;
         keep(
             &store,
             vec![saved(&failed, false), Saved::Closed(failed.id.clone())],
         )
         .await;
-        assert_eq!(found(&store, RunState::Failed), [id.clone()]);
+        assert_eq!(found(&store, RunState::Failed), alone);
         assert_eq!(found(&store, RunState::Running), [""; 0]);
         assert_eq!(found(&store, RunState::Landed), [landed.id.to_string()]);
         failed.state = RunState::Running;
@@ -202,7 +203,7 @@ mod tests {
             vec![saved(&failed, false), Saved::Opened(failed.id.clone())],
         )
         .await;
-        assert_eq!(found(&store, RunState::Running), [id.clone()]);
+        assert_eq!(found(&store, RunState::Running), alone);
         assert_eq!(found(&store, RunState::Failed), [""; 0]);
         failed.state = RunState::Landed;
         keep(
@@ -210,7 +211,10 @@ mod tests {
             vec![saved(&failed, false), Saved::Closed(failed.id.clone())],
         )
         .await;
-        assert_eq!(found(&store, RunState::Landed), [landed.id.to_string(), id]);
+        assert_eq!(
+            found(&store, RunState::Landed),
+            [landed.id.to_string(), id.clone()]
+        );
         assert_eq!(found(&store, RunState::Failed), [""; 0]);
     }
 

@@ -162,13 +162,13 @@ impl Run {
         let bin = stage.path().join("bin");
         fs::create_dir(&bin).unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_aptiqd"), bin.join("aptiqd")).unwrap();
-        for (name, text) in [(
-            "sudo",
+        let sudo = bin.join("sudo");
+        fs::write(
+            &sudo,
             "#!/bin/sh\n[ \"$1\" != -u ] || shift 2\nexec \"$@\"\n",
-        )] {
-            fs::write(bin.join(name), text).unwrap();
-            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
-        }
+        )
+        .unwrap();
+        fs::set_permissions(&sudo, fs::Permissions::from_mode(0o755)).unwrap();
         Run {
             failed: text(&run["id"]),
             day: text(&run["window"]["from"]),
