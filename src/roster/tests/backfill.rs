@@ -293,7 +293,7 @@ fn one_file_a_window_is_filled_by_whole_windows() {
 #[test]
 fn backfills_converge() {
     let mut crashes = 0;
-    for seed in 0..60 {
+    for seed in 0..super::seeds(60) {
         let mut daily = schedule("daily", "30 1 1 1 *", 6);
         daily.chunk.days = 7;
         let weather = Weather {

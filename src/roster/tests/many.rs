@@ -254,7 +254,7 @@ fn survive(seeds: u64) {
 
 #[test]
 fn ten_thousand_small_worlds_agree_with_the_reference() {
-    survive(10_000);
+    survive(super::seeds(10_000));
 }
 
 #[test]
