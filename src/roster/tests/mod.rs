@@ -5,6 +5,7 @@ mod callbacks;
 mod catch_up;
 mod cells;
 mod clocks;
+mod endings;
 mod kept;
 mod laws;
 mod lists;
