@@ -224,6 +224,7 @@ fn malformed_expressions_are_pointed_at() {
         ("0 22-2 * * *", "22-2", "22-23,0-2"),
         ("0 0 * * fri-mon", "fri-mon", "5-7,0-1"),
         ("0 0 ? * *", "?", "`*`"),
+        ("0 0 first * *", "first", "1 to 31"),
         ("0 0 L * *", "L", "previous_month"),
         ("0 0 15W * *", "15W", "previous_month"),
         ("0 0 * * 5L", "5L", "previous_month"),
@@ -281,4 +282,16 @@ fn cadences_are_equal_by_expressions_and_zone() {
     assert_eq!(daily, cadence("@daily", NEW_YORK));
     assert_ne!(daily, cadence("@daily", Tz::UTC));
     assert_ne!(daily, cadence("@hourly", NEW_YORK));
+}
+
+#[test]
+fn the_calendar_has_a_first_and_a_last_year() {
+    let daily = cadence("@daily", Tz::UTC);
+    let next = |after| daily.next(utc(after));
+    assert_eq!(next("1960-05-05T00:00:00Z"), Some(DateTime::UNIX_EPOCH));
+    assert_eq!(
+        next("2100-06-01T00:00:00Z"),
+        Some(utc("2100-06-02T00:00:00Z"))
+    );
+    assert_eq!(next("2101-06-01T00:00:00Z"), None);
 }
