@@ -66,3 +66,33 @@ impl Ledger {
             .sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::NaiveDate;
+
+    fn span(property: i64, from: u32, to: u32) -> CellSpan {
+        let day = |number| NaiveDate::from_ymd_opt(2026, 11, number).expect("a day");
+        CellSpan {
+            property,
+            from: day(from),
+            to: day(to),
+        }
+    }
+
+    #[test]
+    fn it_says_whether_anything_was_new() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.record_unknown(span(1, 3, 5), Fate::Missing));
+        assert!(!ledger.record_unknown(span(1, 3, 5), Fate::Missing));
+        assert!(!ledger.record_unknown(span(1, 4, 4), Fate::Empty));
+        assert!(ledger.record(span(1, 4, 4), Fate::Landed));
+        assert!(!ledger.record(span(1, 4, 4), Fate::Landed));
+        assert!(ledger.lose(span(1, 3, 5)));
+        assert!(!ledger.lose(span(1, 3, 5)), "nothing is landed any more");
+        assert!(!ledger.lose(span(2, 3, 5)), "never asked for");
+        assert_eq!(ledger.properties().collect::<Vec<_>>(), [1]);
+        assert_eq!(ledger.extent(), Some(span(1, 3, 5).window()));
+    }
+}

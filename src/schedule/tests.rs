@@ -1,6 +1,7 @@
 //! A schedule to test with.
 
 use super::*;
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,5 +52,74 @@ pub(crate) fn schedule(name: &str, cron: &str) -> Schedule {
         backfill_new: None,
         freshness: None,
         notify: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn a_window_counts_and_holds_its_days() {
+    let day = |number| NaiveDate::from_ymd_opt(2026, 11, number).unwrap();
+    let window = |from, to| Window::new(day(from), day(to)).unwrap();
+    let week = window(9, 15);
+    assert_eq!((week.len(), week.days().count()), (7, 7));
+    assert_eq!(Window::day(day(9)).len(), 1);
+    let held = (1..=30).filter(|number| week.contains(day(*number)));
+    assert_eq!(held.collect::<Vec<_>>(), (9..=15).collect::<Vec<_>>());
+    for (from, to, overlaps) in [(1, 8, false), (1, 9, true), (15, 20, true), (16, 20, false)] {
+        assert_eq!(week.overlaps(window(from, to)), overlaps, "{from}..{to}");
+        assert_eq!(window(from, to).overlaps(week), overlaps, "{from}..{to}");
+    }
+    assert_eq!(Window::new(day(2), day(1)), None);
+}
+
+/// `longest` bounds what any fire exports, and is reached where days are counted.
+#[test]
+fn no_window_is_longer_than_its_rule_says() {
+    let year = || {
+        NaiveDate::from_ymd_opt(2026, 1, 1)
+            .unwrap()
+            .iter_days()
+            .take(400)
+    };
+    let offsets = |from, to| WindowRule::Offsets { from, to };
+    for (rule, longest) in [
+        (WindowRule::Yesterday, 1),
+        (WindowRule::LastDays(3), 3),
+        (WindowRule::PreviousWeek, 7),
+        (WindowRule::PreviousMonth, 31),
+        (WindowRule::MonthToDate, 31),
+        (offsets(-9, -2), 8),
+        (offsets(-2, -2), 1),
+    ] {
+        let lengths = year().map(|day| rule.window(day).len());
+        assert_eq!(lengths.max(), Some(longest), "{rule:?}");
+        assert_eq!(rule.longest(), longest, "{rule:?}");
+    }
+}
+
+#[test]
+fn names_are_the_vendors_words() {
+    let stored = |value: serde_json::Value| value.as_str().unwrap().to_owned();
+    for report in [Report::Property, Report::Units, Report::Floorplans] {
+        let text = stored(serde_json::to_value(report).unwrap());
+        assert_eq!(report.as_str(), text);
+    }
+    for format in [Format::Csv, Format::Jsonl, Format::Parquet] {
+        let text = stored(serde_json::to_value(format).unwrap());
+        assert_eq!(format.as_str(), text);
+    }
+    assert_eq!(String::from(Name::parse("daily").unwrap()), "daily");
+}
+
+#[test]
+fn a_name_is_a_short_plain_word() {
+    let longest = "a".repeat(64);
+    for good in ["a", "7", "owned-daily_2", &longest] {
+        assert_eq!(Name::parse(good).unwrap().as_str(), good);
+    }
+    let too_long = "a".repeat(65);
+    for bad in [
+        "", "-a", "_a", "A", "aB", "a b", "a.b", "a/b", "é", "aé", &too_long,
+    ] {
+        assert!(Name::parse(bad).is_err(), "{bad}");
     }
 }

@@ -115,9 +115,26 @@ fn a_torn_journal_is_cut_and_said_so() {
     landed(&stage);
     let path = newest(stage.path("state/journal"));
     let mut bytes = fs::read(&path).expect("a file");
-    bytes.extend([0x17; 40]);
+    // The beginning of a frame: 300 bytes of payload, and no more of it than a few.
+    bytes.extend(300_u32.to_le_bytes());
+    bytes.extend([
+        0x17, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x17, 0x17, 0x17, 0x17,
+    ]);
+    bytes.extend(b"{\"entries\":[");
     fs::write(&path, bytes).expect("damage");
     mended(&stage, "", "an unfinished write was cut");
+}
+
+#[test]
+fn a_journal_whose_last_frame_was_changed_is_not_taken_for_torn() {
+    let stage = Stage::running(Setup::default(), &[]);
+    landed(&stage);
+    let path = newest(stage.path("state/journal"));
+    let mut bytes = fs::read(&path).expect("a file");
+    let last = bytes.len() - 9;
+    bytes[last] ^= 0x20;
+    fs::write(&path, bytes).expect("damage");
+    mended(&stage, "journal_damaged", "the journal is damaged");
 }
 
 #[test]

@@ -290,7 +290,7 @@ fn days_that_landed_meanwhile_are_left_out() {
 #[test]
 fn backfills_converge() {
     let mut crashes = 0;
-    for seed in 0..60 {
+    for seed in 0..super::seeds(60) {
         let mut daily = schedule("daily", "30 1 1 1 *", 6);
         daily.chunk.days = 7;
         let weather = Weather {

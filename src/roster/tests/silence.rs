@@ -1,8 +1,16 @@
 //! Callbacks that stop and come back, and what the vendor's contract does not know.
 
 use super::world::{Weather, World, schedule, start};
-use crate::roster::{Input, Report};
+use crate::roster::{Answer, CallbacksNow, Command, Input, Report};
 use chrono::TimeDelta;
+
+/// As a snapshot shows it.
+fn now(world: &mut World) -> CallbacksNow {
+    match world.command(Command::Snapshot) {
+        Ok(Answer::Snapshot(snapshot)) => snapshot.callbacks,
+        other => panic!("{other:?}"),
+    }
+}
 
 #[test]
 fn silent_callbacks_are_told_once_and_so_is_their_return() {
@@ -20,15 +28,18 @@ fn silent_callbacks_are_told_once_and_so_is_their_return() {
     assert_eq!(told(&world, "callbacks_silent"), 1);
     assert_eq!(told(&world, "callbacks_back"), 0);
     // A restart neither tells it again nor forgets it.
-    let now = world.now;
-    world.restart_at(now);
+    let at = world.now;
+    world.restart_at(at);
     world.roster.expect_callbacks();
     world.run_until(start() + TimeDelta::minutes(80));
     assert_eq!(told(&world, "callbacks_silent"), 1);
+    assert!(now(&mut world).silent_since.is_some());
     world.weather.callback_lost = 0;
     world.run_until(start() + TimeDelta::hours(2));
     assert_eq!(told(&world, "callbacks_silent"), 1);
     assert_eq!(told(&world, "callbacks_back"), 1);
+    assert_eq!(now(&mut world).silent_since, None);
+    assert!(now(&mut world).last_heard_at > Some(start() + TimeDelta::hours(1)));
     let mut deaf = World::new(3, weather, vec![schedule("often", "*/10 * * * *", 6)]);
     deaf.run_until(start() + TimeDelta::hours(1));
     assert_eq!(

@@ -118,7 +118,7 @@ fn levels(chunk: u32) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(300), ..ProptestConfig::default() })]
 
     /// One or two offenders of a part are found whatever their place, and nothing else is lost.
     #[test]

@@ -224,11 +224,13 @@ fn malformed_expressions_are_pointed_at() {
         ("0 22-2 * * *", "22-2", "22-23,0-2"),
         ("0 0 * * fri-mon", "fri-mon", "5-7,0-1"),
         ("0 0 ? * *", "?", "`*`"),
+        ("0 0 first * *", "first", "1 to 31"),
         ("0 0 L * *", "L", "previous_month"),
         ("0 0 15W * *", "15W", "previous_month"),
         ("0 0 * * 5L", "5L", "previous_month"),
         ("0 0 * * 1#2", "1#2", "second Monday"),
         ("H 0 * * *", "H", "jitter"),
+        ("0~30 0 * * *", "0~30", "jitter"),
         ("0 0 1,,3 * *", "1,,3", "comma"),
         ("0 0 1, * *", "1,", "comma"),
         ("*/0 * * * *", "*/0", "from 1 to 60"),
@@ -251,7 +253,45 @@ fn malformed_expressions_are_pointed_at() {
         );
         assert!(fault.help.contains(help), "{expression}: {}", fault.help);
     }
+    for (expression, message) in [
+        ("", "is empty"),
+        ("nonsense", "1 field is"),
+        ("1 2 3", "3 fields are"),
+    ] {
+        let fault = Cadence::compile(&[expression.to_owned()], Tz::UTC).unwrap_err();
+        assert!(fault.message.contains(message), "{}", fault.message);
+    }
     let list = ["@daily".to_owned(), "nonsense".to_owned()];
     assert_eq!(Cadence::compile(&list, Tz::UTC).unwrap_err().index, 1);
     assert!(Cadence::compile(&[], Tz::UTC).is_err());
+}
+
+#[test]
+fn a_fraction_of_a_second_moves_no_fire() {
+    // In the first pass of the repeated hour; the second one begins at 06:00.
+    let quarters = cadence("*/15 * * * *", NEW_YORK);
+    assert_eq!(
+        quarters.next(utc("2026-11-01T05:50:00.700Z")),
+        Some(utc("2026-11-01T06:00:00Z"))
+    );
+}
+
+#[test]
+fn cadences_are_equal_by_expressions_and_zone() {
+    let daily = cadence("@daily", NEW_YORK);
+    assert_eq!(daily, cadence("@daily", NEW_YORK));
+    assert_ne!(daily, cadence("@daily", Tz::UTC));
+    assert_ne!(daily, cadence("@hourly", NEW_YORK));
+}
+
+#[test]
+fn the_calendar_has_a_first_and_a_last_year() {
+    let daily = cadence("@daily", Tz::UTC);
+    let next = |after| daily.next(utc(after));
+    assert_eq!(next("1960-05-05T00:00:00Z"), Some(DateTime::UNIX_EPOCH));
+    assert_eq!(
+        next("2100-06-01T00:00:00Z"),
+        Some(utc("2100-06-02T00:00:00Z"))
+    );
+    assert_eq!(next("2101-06-01T00:00:00Z"), None);
 }

@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use crate::store::Error;
+use crate::store::journal::segment;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -70,6 +71,7 @@ impl Folder {
     }
 
     fn check_format(&self) -> Result<(), Error> {
+        self.check_journal()?;
         let path = self.join("FORMAT");
         match fs::read_to_string(&path) {
             Ok(text) => match text.trim().parse() {
@@ -84,6 +86,30 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.write_format(&path),
             Err(error) => Err(io_error("read", &path)(error)),
         }
+    }
+
+    /// A backup or a careless hand may have lost `FORMAT`; what a newer one wrote must not pass for damage.
+    fn check_journal(&self) -> Result<(), Error> {
+        let journal = self.join("journal");
+        let firsts = match segment::list(&journal) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            listed => listed.map_err(io_error("list", &journal))?,
+        };
+        for first in firsts.into_iter().rev() {
+            let path = segment::path(&journal, first);
+            match segment::version(&path).map_err(io_error("read", &path))? {
+                Some(found) if found > FORMAT => {
+                    return Err(Error::NewerFormat {
+                        found,
+                        known: FORMAT,
+                    });
+                }
+                Some(_) => return Ok(()),
+                // A header that a crash cut short: an older segment knows.
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     fn write_format(&self, path: &Path) -> Result<(), Error> {

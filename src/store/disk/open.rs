@@ -7,6 +7,7 @@ use super::settings::Settings;
 use super::snapshot;
 use crate::store::journal::examine::{self, End};
 use crate::store::journal::medium::Medium;
+use crate::store::journal::segment::START;
 use crate::store::journal::{Shelf, Writer};
 use crate::store::state::State;
 use crate::store::{Error, Sequence};
@@ -120,8 +121,13 @@ impl Mend<'_> {
         if let (Some(segment), Some(damage)) = (self.end.segment, &self.end.damage) {
             let path = self.shelf.path(segment);
             self.quarantine = Some(self.folder.copy_aside(&path, self.settings.now)?);
-            let at = damage.start.max(crate::store::journal::segment::START);
-            examine::cut(&path, at)?;
+            if damage.start < START {
+                // Nothing may go on behind a header that is none.
+                fs::remove_file(&path)?;
+                self.shelf.remove(segment);
+            } else {
+                examine::cut(&path, damage.start)?;
+            }
             self.damage = Some(format!(
                 "bytes {}..{} of segment {segment} are no frame",
                 damage.start, damage.end
@@ -145,7 +151,8 @@ impl Mend<'_> {
             segment: self
                 .end
                 .segment
-                .filter(|first| goes_on || *first == position + 1),
+                .filter(|first| goes_on || *first == position + 1)
+                .filter(|first| self.shelf.firsts().contains(first)),
             position,
         })
     }

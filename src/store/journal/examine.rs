@@ -1,7 +1,8 @@
 //! The journal's end as a start finds it: whole, torn, or damaged.
 
+use super::Shelf;
+use super::frame::{Frame, HEADER};
 use super::segment::{self, Piece};
-use super::{Shelf, frame::Frame};
 use crate::store::Sequence;
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -19,7 +20,7 @@ pub struct End {
     pub seen: Sequence,
     /// Bytes after the last whole frame: a write that a crash cut short.
     pub torn: Option<Range<u64>>,
-    /// Bytes before a whole frame that are none themselves.
+    /// Bytes that are no frame and that no crash leaves: those before a whole frame, and those that were wholly written once.
     pub damage: Option<Range<u64>>,
     /// Younger segments without a whole frame, and their bytes beyond the header.
     pub hollow: Vec<(Sequence, u64)>,
@@ -70,8 +71,46 @@ fn examine(path: &Path, first: Sequence) -> io::Result<End> {
         }
         ControlFlow::Continue(())
     })?;
-    end.torn = bad;
+    match bad {
+        Some(range) if !cut_short(&fs::read(path)?, &range) => {
+            end.segment = Some(first);
+            let earlier = end.damage.take();
+            end.damage = earlier.or(Some(range));
+        }
+        bad => end.torn = bad,
+    }
     Ok(end)
+}
+
+/// Whether a crash may have left these last bytes: the beginning of a frame, or one with a piece that never reached the disk, which
+/// then reads as zeros. A frame that is all there and does not match its checksum was acknowledged, and was changed since.
+fn cut_short(bytes: &[u8], bad: &Range<u64>) -> bool {
+    if bad.start < segment::START {
+        return bytes.len() < segment::START as usize
+            || unwritten(bytes, 0, segment::START as usize);
+    }
+    let start = bad.start as usize;
+    let Some(header) = bytes.get(start..).and_then(<[u8]>::first_chunk::<HEADER>) else {
+        return true;
+    };
+    let end = match Frame::plausible(header, bad.start) {
+        Some(frame) if frame.end() > bytes.len() as u64 => return true,
+        Some(frame) => frame.end() as usize,
+        None => start + HEADER,
+    };
+    unwritten(bytes, start, end)
+}
+
+/// What a disk writes at once, or not at all.
+const SECTOR: usize = 512;
+
+/// Whether some sector has nothing but zeros between `from` and `to`.
+fn unwritten(bytes: &[u8], from: usize, to: usize) -> bool {
+    let first = from / SECTOR * SECTOR;
+    (first..to).step_by(SECTOR).any(|sector| {
+        let piece = &bytes[sector.max(from)..(sector + SECTOR).min(to)];
+        piece.iter().all(|byte| *byte == 0)
+    })
 }
 
 fn note(end: &mut End, frame: &Frame, bad: Option<Range<u64>>) {

@@ -8,6 +8,7 @@ use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 8] = *b"aptiqdjl";
+/// Rises with the format of the state folder, so that a journal without its folder still says what it is.
 const VERSION: u32 = 1;
 /// Bytes before the first frame.
 pub const START: u64 = 16;
@@ -19,6 +20,18 @@ pub fn header() -> [u8; START as usize] {
     let checksum = crc32c::crc32c(&header[..12]);
     header[12..].copy_from_slice(&checksum.to_le_bytes());
     header
+}
+
+/// The version that the segment's header names, if the header is whole, whatever lies behind it.
+pub fn version(path: &Path) -> io::Result<Option<u32>> {
+    let mut found = [0; START as usize];
+    match File::open(path)?.read_exact(&mut found) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let number = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| found[at + byte]));
+    let whole = found[..8] == MAGIC && number(12) == crc32c::crc32c(&found[..12]);
+    Ok(whole.then(|| number(8)))
 }
 
 pub fn path(folder: &Path, first: Sequence) -> PathBuf {

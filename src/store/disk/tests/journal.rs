@@ -205,3 +205,32 @@ async fn a_journal_that_lost_its_end_does_not_take_the_state_with_it() {
     assert_eq!((opened.lost, opened.journal_damage), (None, None));
     assert_same_state(&disk, &memory);
 }
+
+#[tokio::test]
+async fn an_only_frame_that_was_changed_is_set_aside_and_the_journal_goes_on() {
+    for header in [false, true] {
+        let (folder, _) = folder(60).await;
+        let last = segments(folder.path()).pop().unwrap();
+        let (start, end, _) = frames(&last)[0];
+        let mut bytes = fs::read(&last).unwrap();
+        bytes.truncate(end as usize);
+        bytes[start as usize + 30] ^= 0x20;
+        if header {
+            bytes[3] ^= 0x20;
+        }
+        fs::write(&last, &bytes).unwrap();
+        fs::remove_dir_all(folder.path().join("sled")).unwrap();
+        drop(fs::remove_dir_all(folder.path().join("snapshots")));
+        let (disk, opened) = open(folder.path());
+        assert!(opened.journal_damage.is_some(), "{opened:?}");
+        let kept = opened.quarantine.unwrap().join(last.file_name().unwrap());
+        assert_eq!(fs::read(kept).unwrap(), bytes);
+        disk.commit(sample::commit(60)).await.unwrap();
+        let (position, state) = (disk.position(), everything(&disk));
+        disk.close().unwrap();
+        fs::remove_dir_all(folder.path().join("sled")).unwrap();
+        let (disk, opened) = open(folder.path());
+        assert_eq!(opened.journal_damage, None, "header: {header}");
+        assert_eq!((disk.position(), everything(&disk)), (position, state));
+    }
+}

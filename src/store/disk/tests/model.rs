@@ -210,6 +210,33 @@ async fn a_newer_format_is_refused() {
     ));
 }
 
+/// `FORMAT` may be lost on the way from one machine to another. Without a look at the header a newer segment has no whole frame, and
+/// what has none at the journal's end is removed.
+#[tokio::test]
+async fn a_newer_journal_is_refused_and_left_alone_without_its_format_file() {
+    let (folder, _) = folder(40).await;
+    let last = segments(folder.path()).pop().unwrap();
+    let mut bytes = fs::read(&last).unwrap();
+    bytes[8] = 2;
+    let checksum = crc32c::crc32c(&bytes[..12]);
+    bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
+    bytes[16..].iter_mut().for_each(|byte| *byte ^= 0x5a);
+    fs::write(&last, &bytes).unwrap();
+    for format in [None, Some("1\n"), Some("")] {
+        let path = folder.path().join("FORMAT");
+        match format {
+            None => fs::remove_file(path).unwrap(),
+            Some(text) => fs::write(path, text).unwrap(),
+        }
+        let refused = Disk::open(settings(folder.path()));
+        assert!(
+            matches!(refused, Err(Error::NewerFormat { found: 2, known: 1 })),
+            "{format:?}"
+        );
+        assert_eq!(fs::read(&last).unwrap(), bytes);
+    }
+}
+
 #[tokio::test]
 async fn what_is_too_large_is_refused_before_anything_is_written() {
     let (folder, memory) = folder(3).await;
