@@ -26,6 +26,8 @@ use tower::ServiceExt;
 
 /// Pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// How long a connection that was accepted before a stop may still begin its request.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 /// How often at most such failures are logged.
 const ACCEPT_WORDS: Duration = Duration::from_secs(60);
 /// Beyond it hyper answers 431, which leaves as the one 404.
@@ -158,7 +160,11 @@ impl Server {
         let mut done = poll_fn(|cx| connection.poll_without_shutdown(cx));
         let ended = tokio::select! {
             ended = &mut done => Some(ended),
-            () = self.draining.cancelled() => None,
+            // What a sender had sent before may not have been read yet, and a silent connection is closed unread.
+            () = async {
+                self.draining.cancelled().await;
+                sleep(LAST_WORDS).await;
+            } => None,
             () = sleep(self.limits.lifetime) => None,
         };
         let ended = match ended {
