@@ -13,7 +13,7 @@ async fn what_is_no_request_is_told_nothing_else() {
         format!("POST /cb/v1/{good} HTTP/1.1\r\nHost: e\r\nbad header\r\n\r\n"),
         format!("POST /cb/v1/{good} HTTP/1.1\r\nHost: e\r\nX: {huge}\r\n\r\n"),
         format!("GET /cb/v1/{huge} HTTP/1.1\r\nHost: e\r\n\r\n"),
-        format!("GET /cb/v1/\u{7f} HTTP/1.1\r\nHost: e\r\n\r\n"),
+        "GET /cb/v1/\u{7f} HTTP/1.1\r\nHost: e\r\n\r\n".to_owned(),
         format!("POST /cb/v1/{good} HTTP/9.9\r\nHost: e\r\n\r\n"),
         format!("POST /cb/v1/{good} HTTP/1.1\r\nContent-Length: -1\r\n\r\n"),
     ];
