@@ -1,11 +1,14 @@
-//! The one thread that writes: it takes whatever waits, appends it with one `fdatasync`, applies it, answers all.
+//! The one thread that writes the journal: it takes whatever waits, appends it with one `fdatasync`, answers all, and
+//! hands it to the thread that lets the state follow ([`super::applier`]). Reads wait for that last step; whoever asked
+//! only for it to be durable does not.
 
 use super::Shared;
+use super::applier::Durable;
 use crate::store::journal::{Framed, Writer};
-use crate::store::state::Applied;
 use crate::store::{Commit, Error, Sequence};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 use tokio::sync::{mpsc, oneshot};
 
 /// Commits that may wait; beyond it callers wait to hand theirs over.
@@ -21,7 +24,12 @@ pub struct Waiting {
 }
 
 /// Runs until every sender is gone.
-pub fn run(shared: &Arc<Shared>, mut writer: Writer, mut receiver: mpsc::Receiver<Waiting>) {
+pub fn run(
+    shared: &Arc<Shared>,
+    mut writer: Writer,
+    mut receiver: mpsc::Receiver<Waiting>,
+    applier: &SyncSender<Durable>,
+) {
     let mut batch = Vec::new();
     while let Some(first) = receiver.blocking_recv() {
         let mut bytes = first.payload.len();
@@ -35,7 +43,7 @@ pub fn run(shared: &Arc<Shared>, mut writer: Writer, mut receiver: mpsc::Receive
         }
         match shared.stopped() {
             Some(reason) => refuse(&mut batch, &reason),
-            None => handle_batch(shared, &mut writer, &mut batch),
+            None => handle_batch(shared, &mut writer, &mut batch, applier),
         }
     }
 }
@@ -48,26 +56,41 @@ fn refuse(batch: &mut Vec<Waiting>, reason: &str) {
     }
 }
 
-fn handle_batch(shared: &Arc<Shared>, writer: &mut Writer, batch: &mut Vec<Waiting>) {
-    match write(shared, writer, batch) {
-        Ok(ends) => {
-            for (waiting, end) in batch.drain(..).zip(ends) {
-                drop(waiting.answer.send(Ok(end)));
-            }
-        }
+fn handle_batch(
+    shared: &Arc<Shared>,
+    writer: &mut Writer,
+    batch: &mut Vec<Waiting>,
+    applier: &SyncSender<Durable>,
+) {
+    let (placed, bytes) = match append(shared, writer, batch) {
+        Ok(appended) => appended,
         Err(reason) => {
             shared.stop(&reason);
-            refuse(batch, &reason);
+            return refuse(batch, &reason);
         }
+    };
+    let mut durable = Durable {
+        commits: Vec::with_capacity(batch.len()),
+        journal_bytes: bytes,
+    };
+    for (waiting, (first, offset)) in batch.drain(..).zip(placed) {
+        let end = first + waiting.commit.events.len() as Sequence - 1;
+        shared.note_time(waiting.commit.at);
+        shared.applied.answer();
+        shared.position.store(end, Ordering::Release);
+        drop(waiting.answer.send(Ok(end)));
+        durable.commits.push((waiting.commit, first, offset));
     }
+    // It ends before its time only once the store has stopped.
+    drop(applier.send(durable));
 }
 
-/// The last sequence of each commit, once all are durable and applied.
-fn write(
+/// The first sequence and the place of each commit, once all are durable, and the bytes they took.
+fn append(
     shared: &Arc<Shared>,
     writer: &mut Writer,
     batch: &[Waiting],
-) -> Result<Vec<Sequence>, String> {
+) -> Result<(Vec<(Sequence, u64)>, u64), String> {
     let mut first = writer.next();
     let framed = |waiting: &'_ Waiting| -> u32 { waiting.commit.events.len() as u32 };
     let frames: Vec<Framed<'_>> = batch
@@ -77,28 +100,16 @@ fn write(
     let appended = writer
         .append(&frames)
         .map_err(|error| format!("the journal cannot be written: {error}"))?;
-    let mut applied = Vec::with_capacity(batch.len());
-    let mut ends = Vec::with_capacity(batch.len());
-    for (waiting, offset) in batch.iter().zip(&appended.offsets) {
-        let commit = &waiting.commit;
-        applied.push(Applied {
-            commit,
-            first,
-            offset: *offset,
-        });
-        first += commit.events.len() as Sequence;
-        ends.push(first - 1);
-    }
     if let Some(segment) = appended.rolled {
         shared.shelf.add(segment);
     }
-    shared.pulse.begin_apply(appended.bytes);
-    let outcome = shared.state().apply(&applied);
-    shared.pulse.end_apply();
-    outcome.map_err(|broken| shared.suspect(&broken))?;
-    shared.position.store(first - 1, Ordering::Release);
-    if let Some(last) = batch.last() {
-        shared.note_time(last.commit.at);
-    }
-    Ok(ends)
+    let placed = batch
+        .iter()
+        .zip(&appended.offsets)
+        .map(|(waiting, offset)| {
+            let begins = first;
+            first += waiting.commit.events.len() as Sequence;
+            (begins, *offset)
+        });
+    Ok((placed.collect(), appended.bytes))
 }

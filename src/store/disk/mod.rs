@@ -13,11 +13,14 @@
 //!
 //! An opening proves every record that a daemon relies on when it starts, that is all but those of finished runs,
 //! which lie packed; the full audit follows in the background and with every snapshot. When either finds sled to be
-//! wrong the store stops, and the next opening refills it. The order of a commit is: journal, `fdatasync`, sled,
-//! answer. Whoever is answered with an error knows nothing: the commit may be there after all.
+//! wrong the store stops, and the next opening refills it. The order of a commit is: journal, `fdatasync`,
+//! answer, sled; a read waits until sled holds what was answered. Whoever is answered with an error knows nothing: the
+//! commit may be there after all.
 //!
 //! A commit without events has no sequence of its own; it is durable and in order all the same.
 
+mod applied;
+mod applier;
 mod committer;
 mod folder;
 mod open;
@@ -37,6 +40,7 @@ use super::journal::Shelf;
 use super::journal::medium::{Medium, Os};
 use super::state::{Broken, State};
 use super::{Commit, Error, Key, Sequence, Store, StoredEvent, Tree, limit, wire};
+use applied::{Over, Progress};
 use chrono::{DateTime, Utc};
 use committer::Waiting;
 pub use folder::Ballast;
@@ -47,6 +51,7 @@ use pulse::Pulse;
 pub use settings::Settings;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -61,6 +66,7 @@ pub struct Disk {
 struct Running {
     sender: mpsc::Sender<Waiting>,
     committer: JoinHandle<()>,
+    applier: JoinHandle<()>,
     tender: JoinHandle<()>,
 }
 
@@ -70,7 +76,10 @@ struct Shared {
     shelf: Shelf,
     folder: Folder,
     settings: Settings,
+    /// The newest durable event.
     position: AtomicU64,
+    /// How far the state is behind it.
+    applied: Progress,
     /// The newest commit's time: the store has no clock.
     time: Mutex<DateTime<Utc>>,
     pulse: Pulse,
@@ -98,21 +107,27 @@ impl Disk {
             shelf: parts.shelf,
             folder: parts.folder,
             position: AtomicU64::new(parts.opened.position),
+            applied: Progress::default(),
             time: Mutex::new(settings.now),
             pulse: Pulse::default(),
             stopped: watch::Sender::new(None),
             settings,
         });
         let (sender, receiver) = mpsc::channel(committer::WAITING);
-        let (committing, tending) = (Arc::clone(&shared), Arc::clone(&shared));
+        let (durable, following) = sync_channel(applier::WAITING);
+        let [committing, applying, tending] = std::array::from_fn(|_| Arc::clone(&shared));
         let writer = parts.writer;
         let committer = spawn(&shared, "store-committer", move || {
-            committer::run(&committing, writer, receiver);
+            committer::run(&committing, writer, receiver, &durable);
+        })?;
+        let applier = spawn(&shared, "store-applier", move || {
+            applier::run(&applying, &following);
         })?;
         let tender = spawn(&shared, "store-tender", move || tender::run(tending))?;
         let running = Running {
             sender,
             committer,
+            applier,
             tender,
         };
         let disk = Disk {
@@ -148,6 +163,7 @@ impl Disk {
 
     /// Takes a snapshot now. Blocks; commits go on meanwhile. Answers its sequence.
     pub fn snapshot(&self) -> Result<Sequence, Error> {
+        self.shared.settled()?;
         let taken = self.shared.snapshot();
         let (sequence, _) = taken.map_err(|broken| self.distrust(&broken))?;
         Ok(sequence)
@@ -171,7 +187,8 @@ impl Disk {
         };
         drop(running.sender);
         self.shared.pulse.stop();
-        let ended = [running.committer.join(), running.tender.join()];
+        let threads = [running.committer, running.applier, running.tender];
+        let ended = threads.map(JoinHandle::join);
         if ended.iter().any(Result::is_err) {
             self.shared.stop("a thread of the store panicked");
         }
@@ -283,6 +300,15 @@ impl Shared {
         snapshot::take(&self.folder, self.state(), self.time())
     }
 
+    /// The state as it is to be read: it holds all that was answered.
+    fn settled(&self) -> Result<&State, Error> {
+        let settled = self.applied.settle();
+        settled.map_err(|Over| Error::Stopped {
+            reason: self.stopped().unwrap_or_else(|| "closed".to_owned()),
+        })?;
+        Ok(&self.state)
+    }
+
     fn time(&self) -> DateTime<Utc> {
         *lock(&self.time)
     }
@@ -299,7 +325,7 @@ impl Store for Disk {
     }
 
     fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
-        let read = self.shared.state().read(key);
+        let read = self.shared.settled()?.read(key);
         read.map_err(|broken| self.unreadable(key.tree, &broken))
     }
 
@@ -311,10 +337,8 @@ impl Store for Disk {
         backwards: bool,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
-        let found = self
-            .shared
-            .state()
-            .scan(tree, prefix, after, backwards, limit);
+        let state = self.shared.settled()?;
+        let found = state.scan(tree, prefix, after, backwards, limit);
         found.map_err(|broken| self.unreadable(tree, &broken))
     }
 
@@ -331,7 +355,7 @@ impl Store for Disk {
                 .events(after, self.position(), limit)
                 .map_err(unreadable);
         };
-        let places = self.shared.state().run_events(run, after, limit);
+        let places = self.shared.settled()?.run_events(run, after, limit);
         let places = places.map_err(|broken| self.unreadable(Tree::Run, &broken))?;
         let mut events = Vec::with_capacity(places.len());
         for (sequence, offset) in places {
