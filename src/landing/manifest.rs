@@ -141,21 +141,37 @@ pub struct Manifest {
 
 impl Manifest {
     /// The manifest of a partition; `None` if it was never published.
+    ///
+    /// # Errors
+    /// `Disk` if it cannot be read, `Content` if it is no manifest.
     pub(super) fn load(root: &Path, schedule: &Name, key: &str) -> Result<Option<Manifest>, Fault> {
         let path = layout::manifest(root, schedule, key);
-        let unreadable = |reason: String| {
+        let unreadable = |class, reason: String| {
             Fault::new(
-                FaultClass::Disk,
+                class,
                 format!("the manifest {} cannot be read: {reason}", path.display()),
             )
         };
         match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
                 .map(Some)
-                .map_err(|error| unreadable(error.to_string())),
+                .map_err(|error| unreadable(FaultClass::Content, error.to_string())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(unreadable(error.to_string())),
+            Err(error) => Err(unreadable(FaultClass::Disk, error.to_string())),
         }
+    }
+
+    /// As [`Manifest::load`]; one that is there and is none counts as lost, since it will never become readable.
+    pub(super) fn load_unless_broken(
+        root: &Path,
+        schedule: &Name,
+        key: &str,
+    ) -> Result<Option<Manifest>, Fault> {
+        let loaded = Manifest::load(root, schedule, key);
+        loaded.or_else(|fault| match fault.class {
+            FaultClass::Content => Ok(None),
+            _ => Err(fault),
+        })
     }
 
     pub(super) fn to_text(&self) -> Vec<u8> {

@@ -13,12 +13,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The partitions of a run that were published once, as a file or `changes.jsonl` tells, and have no
-/// manifest any more. Only earlier runs know what was in them.
+/// readable manifest any more. Only earlier runs know what was in them.
 pub(super) fn unknown(root: &Path, order: &PublishOrder) -> Result<Vec<Window>, Fault> {
     let mut unknown = Vec::new();
     for slice in slices(order.partition, order.window) {
-        let manifest = layout::manifest(root, &order.schedule, &slice.key);
-        if !manifest.exists() && was_there(root, order, &slice)? {
+        let manifest = Manifest::load_unless_broken(root, &order.schedule, &slice.key)?;
+        if manifest.is_none() && was_there(root, order, &slice)? {
             unknown.push(slice.window);
         }
     }

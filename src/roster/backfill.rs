@@ -6,7 +6,7 @@ use super::runs::{number, planned, roster_hash};
 use super::{Answer, Mode, Refusal, Roster, Saved, Turn, plan};
 use crate::coverage::{Group, Only, groups};
 use crate::run::{Batch, CellSpan, Event, Run, RunId, RunState, Trigger};
-use crate::schedule::{Name, Partition, Schedule, Window};
+use crate::schedule::{Name, Partition, Properties, Schedule, Window};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +51,15 @@ impl Roster {
             // Asked for by name, a day that is over need not wait for its fire.
             let asked = Window::new(wanted.window.from, finished(&schedule, wanted.window, now));
             question.due = asked.into_iter().collect();
+        }
+        if question.properties.is_empty() && !matches!(schedule.properties, Properties::Listed(_)) {
+            return Err(Refusal::Conflict {
+                message: format!(
+                    "the properties of `{name}` are not known yet, they are asked for when it fires: \
+                     `aptiqd trigger {name}` first"
+                ),
+                run: None,
+            });
         }
         let gaps = self.gaps(name, &question, wanted.only);
         let (runs, left) = self.backfill_runs(&schedule, wanted, &gaps, now);

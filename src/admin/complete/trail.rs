@@ -113,7 +113,12 @@ impl<S: Store, O: Outside> Live<S, O> {
     fn landed_file(&self, schedule: &Name, key: &str) -> Result<Option<LandedFile>, Refusal> {
         self.outside
             .landed_file(schedule, key)
-            .map_err(Refusal::unavailable)
+            .map_err(|unreadable| {
+                let help = format!(
+                    "aptiqd verify {schedule} says which; the next run of its days makes it anew"
+                );
+                Refusal::new(Code::NotFound, unreadable, help)
+            })
     }
 
     pub(super) async fn why_cell(

@@ -58,13 +58,27 @@ pub(super) fn compose(
     let mut targets = Vec::new();
     let mut lost = Vec::new();
     for slice in slices(order.partition, order.window) {
-        let mut previous = Manifest::load(root, &order.schedule, &slice.key)?;
+        let (mut previous, broken) = match Manifest::load(root, &order.schedule, &slice.key) {
+            Ok(previous) => (previous, None),
+            Err(fault) if fault.class == FaultClass::Content => (None, Some(fault)),
+            Err(fault) => return Err(fault),
+        };
         let mut gone = Vec::new();
         if previous.is_none()
             && let Some((known, unknown)) = recover::reconstructed(root, order, &slice)?
         {
             previous = Some(known);
             gone = unknown;
+        }
+        if let (Some(fault), None) = (broken, &previous) {
+            // Whose rows its file holds nobody knows: they are not to be replaced.
+            return Err(Fault::new(
+                fault.class,
+                format!(
+                    "{}; no run tells what its file holds: restore it from a backup, or move it and its file away",
+                    fault.message
+                ),
+            ));
         }
         let target = Target::of(order, slice, previous, found);
         let mut cells = Cells::none(target.fresh.properties(), target.slice.window);

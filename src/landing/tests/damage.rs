@@ -203,3 +203,27 @@ async fn a_partition_never_published_is_not_taken_for_lost() {
     let order = world.order(1, &[1], day, vec![part]);
     assert_eq!(world.landing.unknown(order).await.expect("looked"), []);
 }
+
+/// A manifest that is none will never become readable: it must not pause anything.
+#[tokio::test]
+async fn a_broken_manifest_counts_as_lost() {
+    let world = World::new(Format::Csv, Partition::Date).await;
+    let day = window("2026-11-01", "2026-11-01");
+    let old = grid(&[1, 2], day, "old");
+    let first = world.deliver(1, 1, &[1, 2], day, &old).await;
+    world.publish(1, &[1, 2], day, vec![first.clone()]).await;
+    let path = layout::manifest(world.root(), &world.schedule(), KEY);
+    std::fs::write(path, "{\"x").expect("written");
+    let fault = world.landing.manifest(&world.schedule(), KEY);
+    assert_eq!(fault.expect_err("none").class, FaultClass::Content);
+    let new = grid(&[3], day, "new");
+    let part = world.deliver(2, 1, &[3], day, &new).await;
+    let mut order = world.order(2, &[3], day, vec![part]);
+    let unknown = world.landing.unknown(order.clone()).await.expect("looked");
+    assert_eq!(unknown, [day]);
+    order.earlier = world.earlier(1, day, &[first]);
+    let published = world.landing.publish(order).await.expect("published");
+    assert_eq!(published.verdict, Verdict::Landed);
+    assert_eq!(world.rows(KEY), sorted([old, new].concat()));
+    assert_eq!(world.manifest(KEY).generation, 2);
+}

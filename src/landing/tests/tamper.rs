@@ -69,7 +69,12 @@ async fn an_unreadable_manifest_stops_a_publish_rather_than_lose_rows() {
         .publish(world.order(2, &[2], days, vec![part]))
         .await
         .expect_err("unreadable");
-    assert_eq!(fault.class, FaultClass::Disk);
+    // Not of the disk: that would pause the landing of everything else.
+    assert_eq!(fault.class, FaultClass::Content);
+    assert!(
+        fault.message.contains("move it and its file away"),
+        "{fault}"
+    );
 }
 
 #[tokio::test]
