@@ -28,7 +28,7 @@ enum Only {
     All,
 }
 
-/// Export the days that lack, and no others; fresh runs go first
+/// Export the days that lack, or by --only all every day; fresh runs go first
 #[derive(clap::Args)]
 #[command(before_help = "Examples:
   aptiqd backfill owned-daily --from 2026-01-01 --to 2026-10-31 --dry-run

@@ -167,13 +167,10 @@ fn between(
 
 /// Where landed files have shown that they hold no day, no part is longer than one.
 fn chunk(schedule: &Schedule, root: &Path) -> Chunk {
-    let landed = Landed::look(root, schedule);
+    let landed = Landed::columns_alone(root, schedule);
     let dateless = !landed.columns.is_empty() && !landed.has_column(&schedule.columns.date);
     match dateless && schedule.partition != Partition::Window {
-        true => Chunk {
-            days: 1,
-            ..schedule.chunk
-        },
+        true => schedule.chunk.by_day(),
         false => schedule.chunk,
     }
 }

@@ -249,7 +249,10 @@ fn whole_windows(
         let holding = windows.iter().filter(|window| window.contains(newest));
         // The one that reaches back furthest, and of these the one with the fewest days beyond.
         let window = holding.min_by_key(|window| (window.from, window.to));
-        let (taken, rest) = cut_out(&left, window.copied().unwrap_or(Window::day(newest)));
+        let days = window
+            .copied()
+            .unwrap_or_else(|| without_fire(&windows, &left, newest));
+        let (taken, rest) = cut_out(&left, days);
         left = rest;
         match window {
             Some(window) => made.push(Group {
@@ -260,8 +263,22 @@ fn whole_windows(
         }
     }
     // Days that no fire asked for have no file to fit into.
-    made.extend(groups(&joined(unasked), schedule.chunk));
+    made.extend(groups(&unasked, schedule.chunk));
     made
+}
+
+/// The days up to `newest` that no window holds.
+fn without_fire(windows: &BTreeSet<Window>, left: &[CellSpan], newest: NaiveDate) -> Window {
+    let before = windows
+        .iter()
+        .map(|window| window.to)
+        .filter(|to| *to < newest);
+    let from = match before.max() {
+        Some(to) => to.succ_opt(),
+        None => left.iter().map(|gap| gap.from).min(),
+    };
+    let window = from.and_then(|from| Window::new(from, newest));
+    window.unwrap_or(Window::day(newest))
 }
 
 /// What of the spans lies within the window, and what does not.
@@ -287,20 +304,4 @@ fn cut_out(spans: &[CellSpan], window: Window) -> (Vec<CellSpan>, Vec<CellSpan>)
 fn properties_of(spans: &[CellSpan]) -> Vec<i64> {
     let properties: BTreeSet<i64> = spans.iter().map(|span| span.property).collect();
     properties.into_iter().collect()
-}
-
-/// Spans of single days, those that meet made one.
-fn joined(mut spans: Vec<CellSpan>) -> Vec<CellSpan> {
-    spans.sort_unstable_by_key(|span| (span.property, span.from));
-    spans.into_iter().fold(Vec::new(), |mut joined, next| {
-        match joined.last_mut() {
-            Some(last)
-                if last.property == next.property && last.to.succ_opt() == Some(next.from) =>
-            {
-                last.to = next.to;
-            }
-            _ => joined.push(next),
-        }
-        joined
-    })
 }

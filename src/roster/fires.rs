@@ -287,10 +287,7 @@ impl Roster {
                 .get(&schedule.name)
                 .is_some_and(|mark| mark.one_day_parts);
         match one_day {
-            true => Chunk {
-                days: 1,
-                ..schedule.chunk
-            },
+            true => schedule.chunk.by_day(),
             false => schedule.chunk,
         }
     }

@@ -170,10 +170,7 @@ fn as_planned(
         Trigger::Cron | Trigger::CatchUp => [whole, seen],
         Trigger::Manual | Trigger::Backfill => [seen, whole],
     };
-    let daily = Chunk {
-        days: 1,
-        ..schedule.chunk
-    };
+    let daily = schedule.chunk.by_day();
     for window in windows {
         for chunk in [schedule.chunk, daily] {
             let parts = number(plan::parts(&properties, window, chunk), 1);

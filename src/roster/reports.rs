@@ -7,7 +7,6 @@ use crate::run::{
     Artifact, AttemptId, CreateFailure, Event, Fault, FaultClass, JobSeen, Part, PartState,
     Published, RunId,
 };
-use crate::schedule::Chunk;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::sync::Arc;
@@ -259,10 +258,7 @@ impl Roster {
         if !run.live_parts().any(longer) {
             return false;
         }
-        let chunk = Chunk {
-            days: 1,
-            ..run.terms.chunk
-        };
+        let chunk = run.terms.chunk.by_day();
         let first = run.parts.keys().last().copied().unwrap_or(0) + 1;
         let parts = number(plan::parts(&run.properties, run.window, chunk), first);
         let name = run.schedule.clone();

@@ -149,6 +149,14 @@ pub struct Chunk {
     pub days: u32,
 }
 
+impl Chunk {
+    /// With jobs of one day each: for files that name no day.
+    #[must_use]
+    pub fn by_day(self) -> Chunk {
+        Chunk { days: 1, ..self }
+    }
+}
+
 /// Names of the columns that say whose row it is and of which day; used only where a file has them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Columns {

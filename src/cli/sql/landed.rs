@@ -42,11 +42,22 @@ impl Landed {
             .filter(|folder| folder.starts_with(&format!("{}=", key(schedule.partition))))
             .collect();
         partitions.sort();
-        let schema = root.join("meta").join(name).join("schema.json");
+        Landed {
+            partitions,
+            ..Landed::columns_alone(root, schedule)
+        }
+    }
+
+    /// As [`Landed::look`], with no partition looked for.
+    pub fn columns_alone(root: &Path, schedule: &Schedule) -> Landed {
+        let schema = root
+            .join("meta")
+            .join(schedule.name.as_str())
+            .join("schema.json");
         let known = std::fs::read(schema).ok();
         let known = known.and_then(|text| serde_json::from_slice::<KnownSchema>(&text).ok());
         Landed {
-            partitions,
+            partitions: Vec::new(),
             columns: known.map(|known| known.columns).unwrap_or_default(),
         }
     }

@@ -66,3 +66,28 @@ fn windows_that_overlap_are_chosen_so_that_the_fewest_hold_all_days() {
         assert_eq!(windows, expected);
     }
 }
+
+/// Fires leave days out: these are asked for in one piece, beside the windows.
+#[test]
+fn days_that_no_fire_asked_for_are_one_window() {
+    let mut weekly = schedule("daily", "0 6 * * 1", 4);
+    weekly.partition = Partition::Window;
+    weekly.window = WindowRule::LastDays(3);
+    let mut world = World::new(1, Weather::default(), vec![weekly]);
+    // Mondays 7 and 14 September: 4 to 6, and 11 to 13.
+    let runs = backfill(
+        &mut world,
+        window("2026-09-04", "2026-09-13"),
+        Only::Missing,
+    );
+    let mut windows: Vec<Window> = runs.iter().map(|run| run.window).collect();
+    windows.sort_unstable();
+    assert_eq!(
+        windows,
+        [
+            window("2026-09-04", "2026-09-06"),
+            window("2026-09-07", "2026-09-10"),
+            window("2026-09-11", "2026-09-13"),
+        ]
+    );
+}
