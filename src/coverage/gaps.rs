@@ -339,6 +339,37 @@ mod tests {
     }
 
     #[test]
+    fn neighbours_in_time_are_joined_as_far_as_they_fit_one_job() {
+        let group = |from, to, properties: &[i64]| Group {
+            window: Window {
+                from: day(from),
+                to: day(to),
+            },
+            properties: properties.to_vec(),
+        };
+        let apart = vec![
+            group(6, 7, &[1]),
+            group(0, 1, &[1]),
+            group(2, 3, &[1]),
+            group(2, 3, &[2]),
+            group(4, 4, &[1]),
+        ];
+        assert_eq!(
+            joined(apart.clone(), 5),
+            [group(0, 4, &[1]), group(6, 7, &[1]), group(2, 3, &[2])]
+        );
+        assert_eq!(
+            joined(apart, 4),
+            [
+                group(0, 3, &[1]),
+                group(4, 4, &[1]),
+                group(6, 7, &[1]),
+                group(2, 3, &[2]),
+            ]
+        );
+    }
+
+    #[test]
     fn one_failed_day_of_many_and_a_longer_gap_of_one() {
         let chunk = Chunk {
             properties: 25,

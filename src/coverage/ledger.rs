@@ -82,6 +82,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_of_a_window_is_told_property_by_property() {
+        let mut ledger = Ledger::default();
+        ledger.record(span(7, 3, 5), Fate::Landed);
+        ledger.record(span(2, 4, 9), Fate::Failed);
+        let known: Vec<_> = ledger.known_within(span(0, 4, 6).window()).collect();
+        let expected = [
+            (span(0, 4, 6).window(), Some(Fate::Failed)),
+            (span(0, 4, 5).window(), Some(Fate::Landed)),
+            (span(0, 6, 6).window(), None),
+        ];
+        assert_eq!(known, expected);
+        assert_eq!(ledger.properties().collect::<Vec<_>>(), [2, 7]);
+        assert!(ledger.bytes() >= 2 * (size_of::<i64>() + size_of::<Line>()));
+    }
+
+    #[test]
     fn it_says_whether_anything_was_new() {
         let mut ledger = Ledger::default();
         assert!(ledger.record_unknown(span(1, 3, 5), Fate::Missing));

@@ -348,6 +348,16 @@ mod tests {
             let pieces: Vec<_> = line.within(window(3, 70)).collect();
             let total: u32 = pieces.iter().map(|(window, _)| window.len()).sum();
             prop_assert_eq!(total, 70);
+            // No piece begins or ends where its neighbour says the same, and none is empty.
+            for (piece, fate) in &pieces {
+                let same = |day: NaiveDate| grid[(day - first()).num_days() as usize] == *fate;
+                prop_assert!(piece.days().all(same));
+            }
+            prop_assert!(pieces.windows(2).all(|two| two[0].1 != two[1].1));
+            for from in [0, 5, 40] {
+                let landed = grid[from..from + 9].iter().all(|cell| *cell == Some(Fate::Landed));
+                prop_assert_eq!(line.has_landed(window(from as u64, 9)), landed);
+            }
             let text = serde_json::to_string(&line).expect("a text");
             prop_assert_eq!(serde_json::from_str::<Line>(&text).expect("a line"), line);
         }

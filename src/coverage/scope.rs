@@ -273,7 +273,55 @@ mod tests {
         Window::new(day(from), day(from + length - 1)).expect("in order")
     }
 
+    #[test]
+    fn a_cells_state_is_told_in_the_contracts_words() {
+        use CellState as S;
+        let all = [
+            S::Landed,
+            S::Empty,
+            S::Missing,
+            S::Failed,
+            S::Excluded,
+            S::NotDue,
+        ];
+        assert_eq!(
+            all.map(CellState::as_str),
+            [
+                "landed", "empty", "missing", "failed", "excluded", "not_due"
+            ]
+        );
+        for only in [Only::Missing, Only::Failed, Only::Lacking, Only::All] {
+            assert_eq!(serde_json::json!(only), only.as_str());
+        }
+    }
+
     proptest! {
+        /// Windows in any order make one set, kept as few windows that do not touch.
+        #[test]
+        fn a_set_of_days_is_its_days(
+            inserted in proptest::collection::vec((0..40_u64, 1..9_u64), 0..12), from in 0..40_u64, long in 1..12_u64,
+        ) {
+            let days: Days = inserted.iter().map(|&(from, length)| window(from, length)).collect();
+            let within = |number: u64| inserted.iter().any(|(from, length)| (*from..from + length).contains(&number));
+            for number in 0..60 {
+                prop_assert_eq!(days.contains(day(number)), within(number));
+            }
+            let last = (0..60).rev().find(|number| within(*number));
+            prop_assert_eq!(days.last(), last.map(day));
+            let apart = |two: &[Window]| two[0].to.succ_opt() < Some(two[1].from);
+            prop_assert!(days.windows.windows(2).all(apart));
+            let mut pieces = Vec::new();
+            days.cut(window(from, long), |piece, inside| pieces.push((piece, inside)));
+            let mut next = day(from);
+            for (piece, inside) in &pieces {
+                prop_assert_eq!(piece.from, next);
+                prop_assert!(piece.from <= piece.to);
+                prop_assert!(piece.days().all(|day| days.contains(day) == *inside));
+                next = piece.to + DayCount::new(1);
+            }
+            prop_assert_eq!(next, day(from + long));
+        }
+
         #[test]
         fn a_tally_is_what_a_grid_counts(
             facts in proptest::collection::vec((0..6_i64, 0..30_u64, 1..15_u64, 0..4_usize), 0..40),

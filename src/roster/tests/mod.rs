@@ -1,5 +1,6 @@
 //! The roster against a hostile vendor in virtual time, and its rules one by one.
 
+mod answers;
 mod backfill;
 mod backfill_windows;
 mod callbacks;
@@ -8,6 +9,7 @@ mod cells;
 mod claims;
 mod clocks;
 mod endings;
+mod exclusions;
 mod kept;
 mod laws;
 mod lists;

@@ -4,6 +4,8 @@ mod bisect;
 mod laws;
 mod lost;
 mod rules;
+mod waits;
+mod words;
 
 use super::*;
 use crate::schedule::{

@@ -1,0 +1,423 @@
+//! The words that people, scripts and the journal read, and the ids that travel.
+
+use super::super::*;
+use super::{job, planned, run, start};
+use crate::schedule::Name;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+#[test]
+fn a_word_on_a_screen_is_the_word_in_the_store() {
+    use AttemptState as A;
+    use LearnedBy as L;
+    use Trigger as T;
+    for (trigger, word) in [
+        (T::Cron, "cron"),
+        (T::Manual, "manual"),
+        (T::CatchUp, "catch_up"),
+        (T::Backfill, "backfill"),
+    ] {
+        assert_eq!((trigger.as_str(), json!(trigger)), (word, json!(word)));
+    }
+    for (by, word) in [
+        (L::Callback, "callback"),
+        (L::Poll, "poll"),
+        (L::Reconcile, "reconcile"),
+    ] {
+        assert_eq!((by.as_str(), json!(by)), (word, json!(word)));
+    }
+    for (state, word) in [
+        (A::Submitting, "submitting"),
+        (A::Unanswered, "unanswered"),
+        (A::Exporting, "exporting"),
+        (A::Succeeded, "succeeded"),
+        (A::Failed, "failed"),
+        (A::Refused, "refused"),
+        (A::NotFound, "not_found"),
+        (A::Cancelled, "cancelled"),
+    ] {
+        assert_eq!((state.as_str(), json!(state)), (word, json!(word)));
+    }
+}
+
+#[test]
+fn the_states_of_a_run_are_the_contracts_and_three_of_them_are_one() {
+    use RunState as R;
+    for (state, word, ended) in [
+        (R::Queued, "queued", false),
+        (R::Resolving, "running", false),
+        (R::Running, "running", false),
+        (R::Publishing, "running", false),
+        (R::Landed, "landed", true),
+        (R::Incomplete, "incomplete", true),
+        (R::Failed, "failed", true),
+        (R::Cancelled, "cancelled", true),
+        (R::Skipped, "skipped", true),
+    ] {
+        assert_eq!((state.as_str(), state.is_terminal()), (word, ended));
+    }
+}
+
+#[test]
+fn the_states_of_a_part_say_whether_a_job_may_be_upstream_and_whether_it_is_over() {
+    let at = start();
+    let exporting = PartState::Exporting {
+        since: at,
+        heard: None,
+        absent: 0,
+    };
+    let unanswered = PartState::Unanswered {
+        since: at,
+        lists: 0,
+        look_at: at,
+    };
+    let fetching = PartState::Fetching {
+        broken: 0,
+        not_before: at,
+    };
+    for (state, word, holds, closed) in [
+        (PartState::Planned, "planned", false, false),
+        (PartState::Resting { until: at }, "resting", false, false),
+        (
+            PartState::Submitting { since: at },
+            "submitting",
+            true,
+            false,
+        ),
+        (unanswered, "unanswered", true, false),
+        (exporting, "exporting", true, false),
+        (fetching, "fetching", false, false),
+        (PartState::Fetched, "fetched", false, true),
+        (PartState::Abandoned, "abandoned", false, true),
+        (PartState::Superseded, "superseded", false, true),
+    ] {
+        assert_eq!(
+            (state.as_str(), state.holds_job(), state.is_closed()),
+            (word, holds, closed)
+        );
+    }
+}
+
+#[test]
+fn a_job_keeps_the_vendors_word_for_its_status() {
+    for word in [
+        "submitted",
+        "cancelled",
+        "failed",
+        "succeeded",
+        "paused",
+        "",
+    ] {
+        assert_eq!(JobStatus::parse(word).as_str(), word);
+    }
+    assert_eq!(JobStatus::parse(&"x".repeat(100)).as_str().len(), 80);
+}
+
+#[test]
+fn an_id_says_what_made_its_run_and_when() {
+    let name = Name::parse("daily").expect("a name");
+    let at = start() + chrono::TimeDelta::milliseconds(123);
+    for (id, origin) in [
+        (RunId::of_fire(&name, start()), (Trigger::Cron, start())),
+        (RunId::of_trigger(&name, at), (Trigger::Manual, at)),
+        (RunId::of_backfill(&name, at, 2), (Trigger::Backfill, at)),
+    ] {
+        assert_eq!(id.origin(), Some(origin), "{id}");
+        assert_eq!(id.schedule(), "daily");
+        assert!(RunId::first_of(&name) < id);
+    }
+    assert_eq!(RunId::first_of(&name).origin(), None);
+}
+
+#[test]
+fn an_id_is_stored_as_it_is_printed() {
+    let name = Name::parse("daily").expect("a name");
+    let run = RunId::of_trigger(&name, start());
+    let attempt = AttemptId {
+        run: run.clone(),
+        part: 3,
+        number: 2,
+    };
+    assert_eq!(json!(run), json!("daily.m20261123T120000000Z"));
+    assert_eq!(json!(attempt), json!("daily.m20261123T120000000Z.p3.a2"));
+    assert_eq!(serde_json::from_value::<RunId>(json!(run)).ok(), Some(run));
+    let stored = json!(attempt);
+    assert_eq!(serde_json::from_value(stored).ok(), Some(attempt));
+    assert!(serde_json::from_value::<AttemptId>(json!("daily")).is_err());
+}
+
+#[test]
+fn a_run_stores_its_losses_only_if_there_were_any() {
+    let mut run = run();
+    let losses = |run: &Run| json!(run).get("losses").cloned();
+    assert_eq!(losses(&run), None);
+    run.losses = 2;
+    assert_eq!(losses(&run), Some(json!(2)));
+}
+
+/// One of every kind, with what the journal keeps of it beside its name, part and attempt.
+fn events() -> Vec<(Event, Value)> {
+    let (part, attempt, at) = (2, 3, start());
+    let fault = || Fault::new(FaultClass::Throttled, "slow down");
+    let told = json!({"class": "throttled", "error": "slow down"});
+    let parts = planned().parts.into_values().collect::<Vec<_>>();
+    let properties = planned().properties;
+    let id = || "job-1".to_owned();
+    let seen = || job(1, JobStatus::Failed);
+    let published = Published {
+        verdict: Verdict::Incomplete,
+        reason: Some("one is missing".into()),
+        names_days: None,
+        files: Vec::new(),
+        rows: 7,
+        bytes: 70,
+        checks: Vec::new(),
+        landed: Vec::new(),
+        empty: Vec::new(),
+        missing: vec![CellSpan {
+            property: 1,
+            from: at.date_naive(),
+            to: at.date_naive(),
+        }],
+        lost: Vec::new(),
+        told: Vec::new(),
+    };
+    vec![
+        (Event::Started, json!({})),
+        (
+            Event::Planned {
+                properties: properties.clone(),
+                roster: "r".into(),
+                parts: parts.clone(),
+            },
+            json!({"properties": 3, "roster": "r", "parts": 2}),
+        ),
+        (Event::PropertiesUnknown { fault: fault() }, told.clone()),
+        (
+            Event::Replanned {
+                parts: parts.clone(),
+                because: fault(),
+            },
+            json!({"parts": 2, "reason": "slow down"}),
+        ),
+        (
+            Event::Widened {
+                properties,
+                roster: "r".into(),
+                parts,
+                because: fault(),
+            },
+            json!({"properties": 3, "roster": "r", "parts": 2, "reason": "slow down"}),
+        ),
+        (Event::SubmitStarted { part, attempt }, json!({})),
+        (
+            Event::SubmitAccepted {
+                part,
+                attempt,
+                job: seen(),
+            },
+            json!({"job_id": "job-1", "status": "failed"}),
+        ),
+        (
+            Event::SubmitFailed {
+                part,
+                attempt,
+                failure: CreateFailure::Unsent(fault()),
+            },
+            told.clone(),
+        ),
+        (
+            Event::SubmitFailed {
+                part,
+                attempt,
+                failure: CreateFailure::Refused(fault()),
+            },
+            told.clone(),
+        ),
+        (
+            Event::SubmitFailed {
+                part,
+                attempt,
+                failure: CreateFailure::Unanswered(fault()),
+            },
+            told.clone(),
+        ),
+        (
+            Event::JobFound {
+                part,
+                attempt,
+                job: seen(),
+                extra: Vec::new(),
+            },
+            json!({"job_id": "job-1", "status": "failed"}),
+        ),
+        (
+            Event::JobNotFound {
+                part,
+                attempt,
+                asked_at: at,
+            },
+            json!({}),
+        ),
+        (
+            Event::CallbackHeard {
+                part,
+                attempt,
+                count: 5,
+            },
+            json!({"count": 5}),
+        ),
+        (
+            Event::JobChecked {
+                part,
+                attempt,
+                job: seen(),
+                by: LearnedBy::Poll,
+                asked_at: at,
+            },
+            json!({
+                "job_id": "job-1", "status": "failed", "learned_by": "poll",
+                "error_message": "words of the vendor",
+            }),
+        ),
+        (
+            Event::JobAbsent {
+                part,
+                attempt,
+                fault: fault(),
+            },
+            told.clone(),
+        ),
+        (
+            Event::SecondJobSeen {
+                part,
+                attempt,
+                job_id: id(),
+            },
+            json!({"job_id": "job-1"}),
+        ),
+        (
+            Event::JobUnwanted {
+                part,
+                attempt,
+                job_id: id(),
+            },
+            json!({"job_id": "job-1"}),
+        ),
+        (
+            Event::FetchBroken {
+                part,
+                attempt,
+                fault: fault(),
+            },
+            told.clone(),
+        ),
+        (
+            Event::RunPublished {
+                published: Box::new(published),
+            },
+            json!({
+                "verdict": "incomplete", "reason": "one is missing", "files": 0,
+                "rows": 7, "bytes": 70, "missing": 1,
+            }),
+        ),
+        (Event::PublishBroken { fault: fault() }, told),
+        (
+            Event::ArtifactsLost {
+                parts: (1..=30).collect(),
+            },
+            json!({"parts": 30, "first": (1..=20).collect::<Vec<_>>()}),
+        ),
+        (
+            Event::CancelSettled {
+                part,
+                attempt,
+                job_id: id(),
+                outcome: "gone".into(),
+            },
+            json!({"job_id": "job-1", "outcome": "gone"}),
+        ),
+        (
+            Event::CancelBroken {
+                part,
+                attempt,
+                job_id: id(),
+                fault: fault(),
+            },
+            json!({"job_id": "job-1", "class": "throttled", "error": "slow down"}),
+        ),
+        (Event::DeadlinePassed, json!({})),
+        (
+            Event::CancelledByOperator {
+                reason: "enough".into(),
+            },
+            json!({"reason": "enough"}),
+        ),
+        (
+            Event::RetriedByOperator {
+                by: "ann".into(),
+                what: Retrial::Parts,
+            },
+            json!({"by": "ann"}),
+        ),
+        (
+            Event::RetriedByOperator {
+                by: "ann".into(),
+                what: Retrial::Accept,
+            },
+            json!({"by": "ann", "accept": true}),
+        ),
+        (Event::CredentialChanged, json!({})),
+        (
+            Event::ClockSetBack {
+                by: chrono::TimeDelta::seconds(90),
+            },
+            json!({"seconds": 90}),
+        ),
+    ]
+}
+
+#[test]
+fn the_journal_keeps_of_every_event_what_is_needed_to_understand_it() {
+    let mut names = BTreeSet::new();
+    for (event, mut kept) in events() {
+        let body = event.body();
+        let fields = kept.as_object_mut().expect("an object");
+        fields.insert("event".into(), json!(event.name()));
+        if body.get("attempt").is_some() {
+            fields.extend([
+                ("part".to_owned(), json!(2)),
+                ("attempt".to_owned(), json!(3)),
+            ]);
+        }
+        assert_eq!(body, kept);
+        names.insert(event.name());
+    }
+    // Two retrials share a name; all others have one each.
+    assert_eq!(names.len(), events().len() - 1);
+    let about: Vec<&str> = events()
+        .iter()
+        .filter(|(event, _)| event.about().is_some())
+        .map(|(event, _)| event.name())
+        .collect();
+    assert_eq!(
+        about,
+        [
+            "submit_started",
+            "submit_accepted",
+            "submit_unsent",
+            "submit_refused",
+            "submit_unanswered",
+            "job_found",
+            "job_not_found",
+            "callback_heard",
+            "job_checked",
+            "job_absent",
+            "second_job_seen",
+            "job_unwanted",
+            "fetch_broken",
+            "cancel_settled",
+            "cancel_broken",
+        ]
+    );
+}
