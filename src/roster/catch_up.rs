@@ -93,7 +93,9 @@ impl Roster {
                 young.push(nominal);
             }
         }
-        let Some(&latest) = young.last() else { return };
+        if young.is_empty() {
+            return;
+        }
         let kept = match policy.mode {
             CatchUpMode::None => 0,
             CatchUpMode::Latest | CatchUpMode::Coalesce => 1,
@@ -113,7 +115,8 @@ impl Roster {
         }
         for nominal in kept {
             let window = match policy.mode {
-                CatchUpMode::Coalesce if nominal == latest => union.unwrap_or(window(&nominal)),
+                // The latest alone is kept, and stands for all.
+                CatchUpMode::Coalesce => union.unwrap_or(window(&nominal)),
                 _ => window(&nominal),
             };
             self.fire(schedule, nominal, window, Trigger::CatchUp, now, turn);

@@ -20,22 +20,30 @@ impl Roster {
             self.hold.as_ref().map(|hold| hold.until).filter(|_| {
                 free && !self.queues.submit.is_empty() && self.inflight.submits.is_empty()
             });
-        [
-            match held {
-                Some(until) => Some((until, "the end of a hold")),
-                None => fire.map(|(at, _)| (*at, "a fire")),
-            },
-            (!listing).then_some((list_at, "reconciliation")),
-            self.callbacks.deadline().map(|at| (at, "a callback")),
-            unsaved.then_some((DateTime::UNIX_EPOCH, "marks to be saved")),
-            newcomers.then_some((DateTime::UNIX_EPOCH, "a changed roster")),
-            self.queues.first_wake().map(|at| (at, "a run")),
-            sweep.map(|at| (at, "the sweep")),
-            hold.map(|at| (at, "the hold on creates")),
-            self.landing_deadline().map(|at| (at, "the landing folder")),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        // Folded one by one: an array of them is most of what an idle turn would cost.
+        let mut first: Option<(DateTime<Utc>, &'static str)> = None;
+        let mut wait = |at: Option<DateTime<Utc>>, what| {
+            if let Some(at) = at
+                && first.is_none_or(|known| (at, what) < known)
+            {
+                first = Some((at, what));
+            }
+        };
+        match held {
+            Some(until) => wait(Some(until), "the end of a hold"),
+            None => wait(fire.map(|(at, _)| *at), "a fire"),
+        }
+        wait((!listing).then_some(list_at), "reconciliation");
+        wait(self.callbacks.deadline(), "a callback");
+        wait(unsaved.then_some(DateTime::UNIX_EPOCH), "marks to be saved");
+        wait(
+            newcomers.then_some(DateTime::UNIX_EPOCH),
+            "a changed roster",
+        );
+        wait(self.queues.first_wake(), "a run");
+        wait(sweep, "the sweep");
+        wait(hold, "the hold on creates");
+        wait(self.landing_deadline(), "the landing folder");
+        first
     }
 }

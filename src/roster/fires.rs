@@ -21,10 +21,9 @@ impl Roster {
             return;
         }
         let mut weight = 0;
-        while let Some((at, name)) = self.fires.first().cloned() {
-            if at > now || weight > TURN_MAX {
-                break;
-            }
+        while weight <= TURN_MAX
+            && let Some((_, name)) = self.fires.first().filter(|(at, _)| *at <= now).cloned()
+        {
             let (saved, entries) = (turn.saved.len(), turn.entries.len());
             self.fires.pop_first();
             let Some(schedule) = self

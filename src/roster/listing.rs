@@ -56,16 +56,16 @@ impl Roster {
         turn: &mut Turn,
     ) {
         self.claims.heed(listed.jobs.iter().map(|(job, _)| job));
-        let by_id: BTreeMap<&str, &JobSeen> = listed
-            .jobs
-            .iter()
-            .map(|(job, _)| (job.job_id.as_str(), job))
-            .collect();
         let held: Vec<(RunId, u32)> = self
             .queues
             .holding
             .iter()
             .map(|(place, part)| (place.run.clone(), *part))
+            .collect();
+        let asked_for = if held.is_empty() { &[] } else { &*listed.jobs };
+        let by_id: BTreeMap<&str, &JobSeen> = asked_for
+            .iter()
+            .map(|(job, _)| (job.job_id.as_str(), job))
             .collect();
         for (id, number) in held {
             let Some(part) = self.runs.get(&id).and_then(|run| run.parts.get(&number)) else {

@@ -152,16 +152,21 @@ impl Roster {
             let unproven = || {
                 let attempt = listed.unproven.get(&job.job_id)?;
                 let in_doubt = self.reconciliation.doubt.is_some();
-                in_doubt.then(|| (attempt.clone(), Proof::Form))
+                in_doubt.then_some((attempt, Proof::Form))
             };
-            let ours = address.clone().map(|id| (id, Proof::Mac)).or_else(unproven);
-            let Some((attempt, proof)) = ours else {
+            let ours = address.as_ref().map(|id| (id, Proof::Mac));
+            let Some((attempt, proof)) = ours.or_else(unproven) else {
                 continue;
             };
+            // Most of a list is long settled.
+            let judged = self.reconciliation.judged.contains(&job.job_id);
+            if judged && !self.runs.contains_key(&attempt.run) {
+                continue;
+            }
             self.meet(
                 Lost {
                     job: job.clone(),
-                    attempt,
+                    attempt: attempt.clone(),
                     proof,
                     asked_at,
                 },
@@ -182,10 +187,8 @@ impl Roster {
         let run = self.runs.get(&lost.attempt.run);
         match standing(run, &lost.job, &lost.attempt, lost.asked_at) {
             Standing::Stranger => {
-                let state = &mut self.reconciliation;
-                if !state.judged.contains(&lost.job.job_id) {
-                    state.strangers.insert(lost.job.job_id.clone(), lost);
-                }
+                let strangers = &mut self.reconciliation.strangers;
+                strangers.insert(lost.job.job_id.clone(), lost);
             }
             standing => self.act_upon(standing, &lost, now, turn),
         }
