@@ -11,7 +11,7 @@ const OFTEN: (&str, &str) = ("cron", "\"* * * * * *\"");
 
 /// Asks until the daemon's answer is as wanted; each question takes its time.
 #[track_caller]
-fn until(stage: &Stage, words: &[&str], wanted: impl Fn(&Value) -> bool) -> Value {
+pub fn until(stage: &Stage, words: &[&str], wanted: impl Fn(&Value) -> bool) -> Value {
     let begun = Instant::now();
     loop {
         let answer = stage.verb(words).exits(0).json();
@@ -23,7 +23,7 @@ fn until(stage: &Stage, words: &[&str], wanted: impl Fn(&Value) -> bool) -> Valu
 }
 
 /// What the events of this name say.
-fn events(stage: &Stage, name: &str) -> Vec<Value> {
+pub fn events(stage: &Stage, name: &str) -> Vec<Value> {
     let answer = stage.verb(&["events"]).exits(0);
     let documents = answer
         .stdout

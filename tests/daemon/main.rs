@@ -12,6 +12,7 @@ mod admin_api;
 mod admin_side;
 mod bisected;
 mod callbacks;
+mod clock_steps;
 mod configuration;
 mod decisions;
 mod departures;
