@@ -82,6 +82,28 @@ mod tests {
     }
 
     #[test]
+    fn a_cells_state_is_told_in_the_contracts_words() {
+        use crate::coverage::{CellState as S, Only};
+        let all = [
+            S::Landed,
+            S::Empty,
+            S::Missing,
+            S::Failed,
+            S::Excluded,
+            S::NotDue,
+        ];
+        assert_eq!(
+            all.map(S::as_str),
+            [
+                "landed", "empty", "missing", "failed", "excluded", "not_due"
+            ]
+        );
+        for only in [Only::Missing, Only::Failed, Only::Lacking, Only::All] {
+            assert_eq!(serde_json::json!(only), only.as_str());
+        }
+    }
+
+    #[test]
     fn what_is_known_of_a_window_is_told_property_by_property() {
         let mut ledger = Ledger::default();
         ledger.record(span(7, 3, 5), Fate::Landed);

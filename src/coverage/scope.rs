@@ -273,28 +273,6 @@ mod tests {
         Window::new(day(from), day(from + length - 1)).expect("in order")
     }
 
-    #[test]
-    fn a_cells_state_is_told_in_the_contracts_words() {
-        use CellState as S;
-        let all = [
-            S::Landed,
-            S::Empty,
-            S::Missing,
-            S::Failed,
-            S::Excluded,
-            S::NotDue,
-        ];
-        assert_eq!(
-            all.map(CellState::as_str),
-            [
-                "landed", "empty", "missing", "failed", "excluded", "not_due"
-            ]
-        );
-        for only in [Only::Missing, Only::Failed, Only::Lacking, Only::All] {
-            assert_eq!(serde_json::json!(only), only.as_str());
-        }
-    }
-
     proptest! {
         /// Windows in any order make one set, kept as few windows that do not touch.
         #[test]

@@ -362,6 +362,7 @@ fn without_a_property_column_an_addition_asks_for_all() {
             (RunState::Landed, properties as usize)
         );
         let wanted = if jobs > 0 { 1 + jobs } else { 3 };
+        assert_eq!(run.parts.len(), wanted, "other parts take no number twice");
         assert_eq!(world.jobs.len() - before, wanted);
         let seen = coverage(&mut world, "daily", Some(day));
         assert_eq!(

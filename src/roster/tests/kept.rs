@@ -6,7 +6,7 @@ use crate::run::*;
 use crate::schedule::Name;
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Kept {
     pub runs: BTreeMap<RunId, Run>,
     pub parts: BTreeMap<(RunId, u32), Part>,

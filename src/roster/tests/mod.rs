@@ -14,6 +14,7 @@ mod kept;
 mod laws;
 mod lists;
 mod many;
+mod mending;
 mod newcomers;
 mod reconcile;
 mod rules;

@@ -26,8 +26,9 @@ impl World {
                 *self.submits.entry(attempt.clone()).or_default() += 1;
                 self.create(attempt, window, property_ids);
             }
-            Effect::ListJobs { .. } => {
+            Effect::ListJobs { back_to, .. } => {
                 self.lists += 1;
+                self.listed_back_to = back_to;
                 let asked_at = self.now;
                 let outcome = if self.dice.chance(self.weather.list_breaks) {
                     Err(Fault::new(FaultClass::Unanswered, "list broken"))

@@ -106,6 +106,8 @@ pub struct World {
     pub crashes: u32,
     pub checks_of: BTreeMap<AttemptId, Vec<DateTime<Utc>>>,
     pub lists: u32,
+    /// How far back the last of them was to reach.
+    pub listed_back_to: Option<DateTime<Utc>>,
     /// Properties that a backfill submitted although all their days had landed.
     pub landed_again: usize,
     /// The vendor's files cannot be split by day.
@@ -225,6 +227,7 @@ impl World {
             crashes: 0,
             checks_of: BTreeMap::new(),
             lists: 0,
+            listed_back_to: None,
             landed_again: 0,
             no_date_column: false,
             no_property_column: false,

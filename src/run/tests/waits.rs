@@ -368,36 +368,3 @@ fn every_state_of_a_run_calls_for_its_own_errand() {
         NextPart::Rest
     );
 }
-
-#[test]
-fn properties_that_cannot_be_had_are_asked_for_again_unless_the_vendor_will_never_tell() {
-    use FaultClass as C;
-    for (class, hopeless) in [
-        (C::Forbidden, true),
-        (C::Invalid, true),
-        (C::Gone, true),
-        (C::Quota, true),
-        (C::Throttled, false),
-        (C::Unanswered, false),
-        (C::Credential, false),
-    ] {
-        let mut run = run();
-        let event = Event::PropertiesUnknown {
-            fault: Fault::new(class, "no"),
-        };
-        assert_eq!(step(&mut run, &event, start()), Err(Ignored::OutOfPlace));
-        step(&mut run, &Event::Started, start()).expect("started");
-        step(&mut run, &event, later(1)).expect("noted");
-        assert!(run.reason.as_deref().is_some_and(|why| why.ends_with("no")));
-        match hopeless {
-            true => {
-                assert_eq!(run.state, RunState::Failed, "{class:?}");
-                assert_eq!(run.finished_at, Some(later(1)));
-            }
-            false => {
-                assert_eq!(run.state, RunState::Resolving, "{class:?}");
-                assert!(run.not_before >= later(31), "{}", run.not_before);
-            }
-        }
-    }
-}
