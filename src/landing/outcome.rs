@@ -42,7 +42,7 @@ impl Outcome<'_> {
         disk.replace(&staged, &to.join("checks.json"), &checks)?;
         let accept = format!("aptiqd retry {} --accept", order.run);
         let reason = format!(
-            "failed {}; its files are kept out of data/, in {place}: look at them, then `{accept}` lands \
+            "did not pass {}; its files are kept out of data/, in {place}: look at them, then `{accept}` lands \
              them as they are",
             checks::named(failed)
         );

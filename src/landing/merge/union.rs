@@ -76,7 +76,10 @@ fn joined(known: &TypePtr, other: &TypePtr) -> Result<TypePtr, Fault> {
     let differ = || {
         let name = known.name();
         content(format!(
-            "the files to be merged have column `{name}` under different types"
+            "column `{name}` has other types in the rows that are there and in those that came ({} and {}), and no value \
+             is changed here, so nothing was landed: export all properties of these days anew, so that none stay",
+            kind(known),
+            kind(other)
         ))
     };
     if !known.is_primitive() || !other.is_primitive() {
@@ -88,6 +91,13 @@ fn joined(known: &TypePtr, other: &TypePtr) -> Result<TypePtr, Fault> {
         true if required(known) && required(other) => Ok(Arc::clone(known)),
         true => Ok(one),
         false => Err(differ()),
+    }
+}
+
+fn kind(field: &TypePtr) -> String {
+    match field.is_primitive() {
+        true => format!("{:?}", field.get_physical_type()).to_lowercase(),
+        false => "a group".to_owned(),
     }
 }
 

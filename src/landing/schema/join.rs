@@ -45,7 +45,10 @@ pub(super) fn join(
 
 fn differ(joined: &[Column], other: &[Column]) -> Fault {
     let changed = Difference::between(joined, other);
-    content(format!("parts of one run differ in columns: {changed}"))
+    content(format!(
+        "parts of one run differ in columns: {changed}. One Parquet file has one type a column, and no value is \
+         changed here, so nothing was landed: ask ApartmentIQ for one type, or set format = \"csv\" or \"jsonl\""
+    ))
 }
 
 fn join_text(parts: &[&Found]) -> Result<Joined, Fault> {

@@ -1,4 +1,5 @@
 mod age;
+mod codings;
 mod columnless;
 mod crash;
 mod damage;
