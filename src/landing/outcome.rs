@@ -98,6 +98,7 @@ impl Outcome<'_> {
         if !overruled.is_empty() {
             let names: Vec<&String> = overruled.iter().map(|check| &check.name).collect();
             let by = order.accepted_by.as_deref().unwrap_or("on_fail = \"land\"");
+        published.told.extend(checks::windows_event(&self.checks));
             published
                 .told
                 .push(json!({"event": "checks_overruled", "checks": names, "by": by}));

@@ -18,6 +18,7 @@ mod rows;
 mod server;
 mod tamper;
 mod union;
+mod windows;
 
 use super::disk::Disk;
 use super::*;
