@@ -102,7 +102,7 @@ fn kind(field: &TypePtr) -> String {
 }
 
 /// The same column, where its values may be null.
-fn nullable(field: &TypePtr) -> Result<TypePtr, Fault> {
+pub(in crate::landing) fn nullable(field: &TypePtr) -> Result<TypePtr, Fault> {
     let info = field.get_basic_info();
     if info.repetition() != Repetition::REQUIRED && !info.has_id() {
         return Ok(Arc::clone(field));

@@ -257,7 +257,8 @@ fn field_of(root: &Type, name: &str) -> Option<TypePtr> {
     (named.is_primitive() && optional).then(|| Arc::clone(named))
 }
 
-fn with_field(root: &Type, field: TypePtr) -> Result<TypePtr, Fault> {
+/// The same columns, one of them under another type.
+pub(in crate::landing) fn with_field(root: &Type, field: TypePtr) -> Result<TypePtr, Fault> {
     let fields = root
         .get_fields()
         .iter()
