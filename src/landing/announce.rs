@@ -165,6 +165,16 @@ pub(super) fn point_to_latest(
     disk.replace(&staging, &path, &text)
 }
 
+/// The paths of files that a run put, in the order in which it told of them.
+pub(super) fn put_by(root: &Path, order: &PublishOrder) -> Result<Vec<String>, Fault> {
+    let told = told(&changes(root, order))?;
+    let of_run = told
+        .into_iter()
+        .filter(|line| line.run == order.run.as_str());
+    let put = of_run.filter(|line| line.change == PUT);
+    Ok(put.map(|line| line.path).collect())
+}
+
 /// The generation under which a path was last told of as there.
 pub(super) fn last_put(
     root: &Path,

@@ -28,6 +28,7 @@ mod recover;
 mod remains;
 mod repeated;
 mod restated;
+mod retype;
 mod schema;
 mod shape;
 mod space;

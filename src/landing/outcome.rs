@@ -8,7 +8,7 @@ use super::disk::Disk;
 use super::merge::Merged;
 use super::partition::intersection;
 use super::schema::{self, Comparison};
-use super::{Delivered, PublishOrder, layout, restated};
+use super::{Delivered, PublishOrder, layout, restated, retype};
 use crate::run::{Check, Fault, Published, PublishedFile, Verdict};
 use serde_json::json;
 
@@ -42,7 +42,7 @@ impl Outcome<'_> {
         disk.replace(&staged, &to.join("checks.json"), &checks)?;
         let accept = format!("aptiqd retry {} --accept", order.run);
         let reason = format!(
-            "failed {}; its files are kept out of data/, in {place}: look at them, then `{accept}` lands \
+            "did not pass {}; its files are kept out of data/, in {place}: look at them, then `{accept}` lands \
              them as they are",
             checks::named(failed)
         );
@@ -61,6 +61,7 @@ impl Outcome<'_> {
 
     pub fn land(&self, disk: &Disk, files: &[Option<Merged>]) -> Result<Published, Fault> {
         let order = self.order;
+        let retyped = retype::retype(disk, order, self.composition, &self.schema)?;
         let mut manifests = Vec::new();
         let mut notes = Vec::new();
         let mut restatements = Vec::new();
@@ -75,7 +76,8 @@ impl Outcome<'_> {
                 None => notes.extend(self.put_nothing(disk, target, checks)?),
             }
         }
-        announce(disk, order, &manifests)?;
+        announce(disk, order, &[&retyped[..], &manifests].concat())?;
+        let proven = retype::event(disk, order, &self.schema, &manifests)?;
         restated::announce(disk, order, &restatements)?;
         schema::remember(disk, order, &self.schema)?;
         point_to_latest(disk, order, &manifests)?;
@@ -94,7 +96,9 @@ impl Outcome<'_> {
         let reason = (!words.is_empty()).then(|| words.join("; "));
         let mut published = self.published(verdict, reason, files);
         published.told.extend(self.schema.event());
+        published.told.extend(proven);
         published.told.extend(restated::event(&restatements));
+        published.told.extend(checks::windows_event(&self.checks));
         if !overruled.is_empty() {
             let names: Vec<&String> = overruled.iter().map(|check| &check.name).collect();
             let by = order.accepted_by.as_deref().unwrap_or("on_fail = \"land\"");

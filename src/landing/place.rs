@@ -24,6 +24,31 @@ pub(super) fn staged_manifest(root: &Path, order: &PublishOrder, key: &str) -> P
         .join("manifest.json")
 }
 
+/// Writes the manifest where it waits, durably.
+pub(super) fn stage(
+    disk: &Disk,
+    order: &PublishOrder,
+    key: &str,
+    manifest: &Manifest,
+) -> Result<(), Fault> {
+    let staged = staged_manifest(disk.root(), order, key);
+    let folder = staged.parent().unwrap_or(disk.root());
+    disk.make_folder(folder)?;
+    let mut file = disk.create(&staged)?;
+    file.write_all(&manifest.to_text())
+        .map_err(|error| disk_fault("write", &staged, &error))?;
+    disk.sync_file(&file, &staged)?;
+    disk.sync_folder(folder)
+}
+
+/// Renames the manifest that waits into place.
+pub(super) fn put_manifest(disk: &Disk, order: &PublishOrder, key: &str) -> Result<(), Fault> {
+    let root = disk.root();
+    disk.make_folder(&layout::meta(root, &order.schedule))?;
+    let to = layout::manifest(root, &order.schedule, key);
+    disk.rename(&staged_manifest(root, order, key), &to)
+}
+
 impl Outcome<'_> {
     /// Renames a staged file into place unless its bytes are there already, then its manifest.
     pub fn put(
@@ -59,7 +84,7 @@ impl Outcome<'_> {
             disk.rename(&staged, &to)?;
         }
         if unsaid {
-            self.place_manifest(disk, target)?;
+            put_manifest(disk, order, &target.slice.key)?;
         }
         self.remove_other_formats(disk, target)?;
         Ok(manifest)
@@ -110,7 +135,7 @@ impl Outcome<'_> {
         };
         let manifest = self.manifest(target, entry, 0, checks);
         if self.stage_manifest(disk, target, &manifest)? {
-            self.place_manifest(disk, target)?;
+            put_manifest(disk, self.order, key)?;
         }
         Ok(None)
     }
@@ -127,22 +152,8 @@ impl Outcome<'_> {
         if target.previous.as_ref().is_some_and(same) {
             return Ok(false);
         }
-        let staged = staged_manifest(disk.root(), self.order, &target.slice.key);
-        let folder = staged.parent().unwrap_or(disk.root());
-        disk.make_folder(folder)?;
-        let mut file = disk.create(&staged)?;
-        file.write_all(&manifest.to_text())
-            .map_err(|error| disk_fault("write", &staged, &error))?;
-        disk.sync_file(&file, &staged)?;
-        disk.sync_folder(folder)?;
+        stage(disk, self.order, &target.slice.key, manifest)?;
         Ok(true)
-    }
-
-    fn place_manifest(&self, disk: &Disk, target: &Target) -> Result<(), Fault> {
-        let (root, key) = (disk.root(), &target.slice.key);
-        disk.make_folder(&layout::meta(root, &self.order.schedule))?;
-        let to = layout::manifest(root, &self.order.schedule, key);
-        disk.rename(&staged_manifest(root, self.order, key), &to)
     }
 
     fn manifest(

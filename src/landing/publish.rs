@@ -124,8 +124,11 @@ fn refuse_older_rows(order: &PublishOrder, composition: &Composition) -> Result<
 /// Completes what an earlier publish of this run was stopped in: where a file is in place already,
 /// its manifest, staged before it, follows.
 fn settle(disk: &Disk, order: &PublishOrder) -> Result<(), Fault> {
-    for slice in slices(order.partition, order.window) {
-        let staged = place::staged_manifest(disk.root(), order, &slice.key);
+    // Of the run's own partitions, and of those whose columns it gave a type.
+    let out = layout::staging(disk.root(), &order.run).join("out");
+    for entry in fs::read_dir(out).into_iter().flatten().flatten() {
+        let key = entry.file_name().to_string_lossy().into_owned();
+        let staged = place::staged_manifest(disk.root(), order, &key);
         let Ok(text) = fs::read(&staged) else {
             continue;
         };
@@ -137,9 +140,7 @@ fn settle(disk: &Disk, order: &PublishOrder) -> Result<(), Fault> {
         };
         let there = merge::hash_file(&disk.root().join(path));
         if there.is_ok_and(|(_, there)| there == *sha256) {
-            let to = layout::manifest(disk.root(), &order.schedule, &slice.key);
-            disk.make_folder(&layout::meta(disk.root(), &order.schedule))?;
-            disk.rename(&staged, &to)?;
+            place::put_manifest(disk, order, &key)?;
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use super::intake::transfer;
 use super::partial::Partial;
 use super::repeated::First;
 use crate::run::{Fault, FaultClass};
+use reqwest::header::HeaderValue;
 use reqwest::{Response, header};
 
 /// What an answer promises before its body.
@@ -29,7 +30,7 @@ impl Shape {
         if let Some(coding) = headers.get(header::CONTENT_ENCODING)
             && coding != "identity"
         {
-            return Err(transfer("the body is encoded, which was not asked for"));
+            return Err(transfer(encoded(coding)));
         }
         let kept = resumed.map_or(0, |known| known.kept);
         let length = response
@@ -47,6 +48,17 @@ impl Shape {
             bytes_max: settings.bytes_max,
         })
     }
+}
+
+/// A body under a coding has other bytes than the artifact, and no length or hash to be proven by.
+fn encoded(coding: &HeaderValue) -> String {
+    let name = coding.to_str().unwrap_or_default();
+    let plain = |c: &char| c.is_ascii_alphanumeric() || ", -".contains(*c);
+    let name: String = name.chars().filter(plain).take(32).collect();
+    format!(
+        "the body came with `Content-Encoding: {name}`, which was not asked for: if a proxy stands between, let it pass \
+         bodies as they are; else ask ApartmentIQ to store results without it"
+    )
 }
 
 pub(super) fn too_large(bytes_max: u64) -> Fault {

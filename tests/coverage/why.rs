@@ -144,7 +144,10 @@ fn a_quarantined_run_names_what_accepts_it_as_long_as_its_files_are_there() {
             (&why["state"], &why["mend"]),
             (&json!(state), &json!(accept))
         );
-        assert!(text(&why["because"]).contains("failed unique"), "{why:#}");
+        assert!(
+            text(&why["because"]).contains("did not pass unique"),
+            "{why:#}"
+        );
     }
     std::fs::remove_dir_all(stage.exports(&format!("raw/daily/{run}"))).expect("removed");
     let anew = "aptiqd trigger daily --from 2026-11-01 --to 2026-11-05";

@@ -4,6 +4,7 @@
 mod rows;
 mod scope;
 mod values;
+mod windows;
 
 use super::PublishOrder;
 use super::compose::{Composition, Found};
@@ -17,6 +18,7 @@ use scope::{History, Repeats, Scope};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::Path;
+pub(super) use windows::event as windows_event;
 
 /// All that the checks look at.
 pub(super) struct Evidence<'a> {
@@ -57,7 +59,11 @@ pub(super) fn evaluate(evidence: &Evidence) -> Result<Findings, Fault> {
         })?,
     };
     let schema = schema::check(order, evidence.schema);
-    let of = |scope: &Scope| look(scope, &history, schema.clone());
+    let beside: Vec<Check> = schema
+        .into_iter()
+        .chain(windows::overlapping(evidence))
+        .collect();
+    let of = |scope: &Scope| look(scope, &history, &beside);
     let files = targets.iter().zip(evidence.files);
     Ok(Findings {
         run: of(&Scope::of_run(evidence, &repeats)),
@@ -67,14 +73,15 @@ pub(super) fn evaluate(evidence: &Evidence) -> Result<Findings, Fault> {
     })
 }
 
-fn look(scope: &Scope, history: &History, schema: Option<Check>) -> Vec<Check> {
+/// `beside`: what is so of the run and of each file alike.
+fn look(scope: &Scope, history: &History, beside: &[Check]) -> Vec<Check> {
     let mut checks = vec![rows::coverage(scope), rows::rows(scope)];
     checks.extend(rows::unexpected(scope));
     checks.extend(rows::rows_vs_median(scope, history));
     checks.extend(values::unique(scope));
     checks.extend(values::null_rates(scope));
     checks.extend(values::ranges(scope));
-    checks.extend(schema);
+    checks.extend_from_slice(beside);
     checks.push(rows::format(scope));
     checks
 }

@@ -9,11 +9,12 @@ use super::types::{Meaning, describe};
 use super::{content, pages};
 use crate::landing::disk::disk_fault;
 use crate::run::Fault;
+use parquet::basic::Compression;
 use parquet::column::page::Page;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, TypePtr};
@@ -198,6 +199,7 @@ fn agree(metadata: &ParquetMetaData, length: u64) -> Result<(), Fault> {
         }
         rows = rows.saturating_add(group.num_rows());
         for chunk in group.columns() {
+            unpackable(chunk)?;
             if group.num_rows() == 0 && chunk.num_values() == 0 {
                 continue;
             }
@@ -222,6 +224,25 @@ fn agree(metadata: &ParquetMetaData, length: u64) -> Result<(), Fault> {
         return wrong("the rows of its row groups do not add up");
     }
     Ok(())
+}
+
+/// Refuses a compression that is not built in, which is no damage.
+fn unpackable(chunk: &ColumnChunkMetaData) -> Result<(), Fault> {
+    let codec = match chunk.compression() {
+        Compression::UNCOMPRESSED
+        | Compression::SNAPPY
+        | Compression::GZIP(_)
+        | Compression::ZSTD(_) => return Ok(()),
+        Compression::LZ4 => "LZ4 in Hadoop's frames",
+        Compression::LZ4_RAW => "LZ4",
+        Compression::BROTLI(_) => "Brotli",
+        Compression::LZO => "LZO",
+    };
+    let column = chunk.column_path().string();
+    Err(content(format!(
+        "the Parquet file is compressed by {codec} (column `{column}`), and Snappy, gzip, Zstandard or none can be \
+         read: ask ApartmentIQ for one of these, or set format = \"csv\" or \"jsonl\" in the schedule"
+    )))
 }
 
 /// Unpacks every page of a column chunk and counts its values.

@@ -5,6 +5,8 @@ mod parquet;
 mod text;
 mod union;
 
+pub(super) use union::nullable;
+
 use super::disk::{Disk, disk_fault};
 use super::inspect::{Datum, Slots};
 use crate::run::Fault;

@@ -76,7 +76,10 @@ fn joined(known: &TypePtr, other: &TypePtr) -> Result<TypePtr, Fault> {
     let differ = || {
         let name = known.name();
         content(format!(
-            "the files to be merged have column `{name}` under different types"
+            "column `{name}` has other types in the rows that are there and in those that came ({} and {}), and no value \
+             is changed here, so nothing was landed: export all properties of these days anew, so that none stay",
+            kind(known),
+            kind(other)
         ))
     };
     if !known.is_primitive() || !other.is_primitive() {
@@ -91,8 +94,15 @@ fn joined(known: &TypePtr, other: &TypePtr) -> Result<TypePtr, Fault> {
     }
 }
 
+fn kind(field: &TypePtr) -> String {
+    match field.is_primitive() {
+        true => format!("{:?}", field.get_physical_type()).to_lowercase(),
+        false => "a group".to_owned(),
+    }
+}
+
 /// The same column, where its values may be null.
-fn nullable(field: &TypePtr) -> Result<TypePtr, Fault> {
+pub(in crate::landing) fn nullable(field: &TypePtr) -> Result<TypePtr, Fault> {
     let info = field.get_basic_info();
     if info.repetition() != Repetition::REQUIRED && !info.has_id() {
         return Ok(Arc::clone(field));

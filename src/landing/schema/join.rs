@@ -45,7 +45,10 @@ pub(super) fn join(
 
 fn differ(joined: &[Column], other: &[Column]) -> Fault {
     let changed = Difference::between(joined, other);
-    content(format!("parts of one run differ in columns: {changed}"))
+    content(format!(
+        "parts of one run differ in columns: {changed}. One Parquet file has one type a column, and no value is \
+         changed here, so nothing was landed: ask ApartmentIQ for one type, or set format = \"csv\" or \"jsonl\""
+    ))
 }
 
 fn join_text(parts: &[&Found]) -> Result<Joined, Fault> {
@@ -254,7 +257,8 @@ fn field_of(root: &Type, name: &str) -> Option<TypePtr> {
     (named.is_primitive() && optional).then(|| Arc::clone(named))
 }
 
-fn with_field(root: &Type, field: TypePtr) -> Result<TypePtr, Fault> {
+/// The same columns, one of them under another type.
+pub(in crate::landing) fn with_field(root: &Type, field: TypePtr) -> Result<TypePtr, Fault> {
     let fields = root
         .get_fields()
         .iter()

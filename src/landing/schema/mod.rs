@@ -11,8 +11,8 @@ use crate::run::{Check, CheckStatus, Fault, RunId};
 use crate::schedule::{Format, Name, SchemaChange};
 use chrono::{DateTime, Utc};
 use difference::Difference;
-pub(super) use join::join_columns;
 use join::{Joined, join};
+pub(super) use join::{join_columns, with_field};
 use parquet::schema::types::TypePtr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -75,6 +75,18 @@ impl KnownSchema {
         };
         columns.map(proven).collect()
     }
+
+    /// Columns that never had a value and have one now, with their type.
+    fn proven_by(&self, joined: &Joined) -> Vec<Column> {
+        let claimed = |column: &&Column| {
+            let mut known = self.columns.iter();
+            known.any(|known| known.name == column.name && (!known.filled || known.kind == "null"))
+        };
+        let columns = joined.columns.iter().filter(claimed);
+        let filled =
+            |column: &&Column| column.kind != "null" && joined.filled.contains(&column.name);
+        columns.filter(filled).cloned().collect()
+    }
 }
 
 impl Landing {
@@ -101,6 +113,8 @@ pub(super) struct Comparison {
     /// What the files have become compared with before; empty at the first delivery.
     difference: Difference,
     before: Option<Vec<Column>>,
+    /// Columns that hold their first value, with the type that it proves.
+    proven: Vec<Column>,
     joined: Joined,
 }
 
@@ -113,6 +127,7 @@ pub(super) fn compare(
     let known = load(root, &order.schedule);
     let joined = join(root, order.format, found, known.as_ref())?;
     let columns = joined.columns.clone();
+    let proven = known.as_ref().map(|known| known.proven_by(&joined));
     let before = known.map(|known| match &known.changed {
         // A repeat of the publish that changed them.
         Some(changed) if changed.run == order.run => changed.before.clone(),
@@ -126,6 +141,7 @@ pub(super) fn compare(
         columns,
         difference,
         before,
+        proven: proven.unwrap_or_default(),
         joined,
     })
 }
@@ -134,6 +150,11 @@ impl Comparison {
     /// The types that a merged Parquet file is to have.
     pub fn model(&self) -> Option<&TypePtr> {
         self.joined.model.as_ref()
+    }
+
+    /// Columns that hold their first value in this run, with the type that it proves.
+    pub fn proven(&self) -> &[Column] {
+        &self.proven
     }
 
     /// Whether this part's file must be written anew because a column that is null throughout

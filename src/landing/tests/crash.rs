@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const IDS: [i64; 4] = [1, 2, 3, 4];
 
 /// Fails the step number `at` and all after it, as a power cut would.
-fn power_cut(at: usize) -> (Witness, Arc<AtomicUsize>) {
+pub(super) fn power_cut(at: usize) -> (Witness, Arc<AtomicUsize>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&taken);
     let witness: Witness = Arc::new(move |_, _| {

@@ -1,4 +1,5 @@
 mod age;
+mod codings;
 mod columnless;
 mod crash;
 mod damage;
@@ -17,6 +18,7 @@ mod rows;
 mod server;
 mod tamper;
 mod union;
+mod windows;
 
 use super::disk::Disk;
 use super::*;
