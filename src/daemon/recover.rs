@@ -24,6 +24,13 @@ pub async fn note_opening(
     now: DateTime<Utc>,
 ) -> Result<(), store::Error> {
     let mut turn = Turn::default();
+    if let Some(migrated) = &opened.migrated {
+        let body = json!({
+            "event": "store_migrated", "from": migrated.from, "to": migrated.to,
+            "copy": migrated.copy, "bytes": migrated.bytes, "refilled": migrated.broken,
+        });
+        turn.entries.push(note(body));
+    }
     if let Revival::Refilled {
         reason, commits, ..
     } = &opened.revival

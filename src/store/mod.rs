@@ -19,8 +19,8 @@ mod store;
 mod wire;
 
 pub use disk::{
-    Ballast, Disk, Opened, Presence, Revival, Settings, export, import, probe, prove, put_back,
-    set_aside,
+    Ballast, Disk, Migrated, Opened, Presence, Revival, Settings, export, import, probe, prove,
+    put_back, set_aside,
 };
 pub use memory::{Fault, Memory};
 pub use state::CONTAINED;

@@ -10,7 +10,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The newest format this code reads and the one it writes.
-const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+/// The older one, which `migrate` brings to it: finished runs were not packed together.
+const FORMER_FORMAT: u32 = 1;
 /// So many sets of a broken sled are kept for whoever wants to look into them.
 const BROKEN_KEPT: usize = 3;
 
@@ -51,7 +53,7 @@ fn take(lock: &File, path: &Path) -> Result<(), Error> {
 }
 
 impl Folder {
-    /// Locks the folder before anything else is written, then checks its format.
+    /// Locks the folder before anything else is written, then checks that its format is not a newer one.
     pub fn lock(path: &Path) -> Result<Folder, Error> {
         fs::create_dir_all(path).map_err(io_error("make", path))?;
         let own = path.join("lock");
@@ -76,15 +78,36 @@ impl Folder {
         match fs::read_to_string(&path) {
             Ok(text) => match text.trim().parse() {
                 Ok(FORMAT) => Ok(()),
-                Ok(found) => Err(Error::NewerFormat {
+                Ok(found) if found > FORMAT => Err(Error::NewerFormat {
                     found,
                     known: FORMAT,
                 }),
-                // Cut short by a crash right after the folder was made: there is only one format to have been.
-                Err(_) => self.write_format(&path),
+                Ok(_) | Err(_) => self.begin_format(),
             },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.write_format(&path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.begin_format(),
             Err(error) => Err(io_error("read", &path)(error)),
+        }
+    }
+
+    /// A folder without a state is of the present format from now on; a state of an older one, or one whose `FORMAT` is
+    /// lost, waits for `migrate`.
+    fn begin_format(&self) -> Result<(), Error> {
+        let pieces = ["sled", "journal", "snapshots"];
+        match pieces.iter().any(|piece| self.join(piece).exists()) {
+            true => Ok(()),
+            false => self.write_format().map(drop),
+        }
+    }
+
+    /// The older format that the folder is of, or may be of.
+    pub fn former(&self) -> Result<Option<u32>, Error> {
+        let path = self.join("FORMAT");
+        match fs::read_to_string(&path) {
+            Ok(text) if text.trim().parse() == Ok(FORMAT) => Ok(None),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(io_error("read", &path)(error))
+            }
+            _ => Ok(Some(FORMER_FORMAT)),
         }
     }
 
@@ -112,9 +135,11 @@ impl Folder {
         Ok(())
     }
 
-    fn write_format(&self, path: &Path) -> Result<(), Error> {
-        self.replace("FORMAT", format!("{FORMAT}\n").as_bytes())
-            .map_err(io_error("write", path))
+    /// Declares the folder to be of the present format, which is answered.
+    pub fn write_format(&self) -> Result<u32, Error> {
+        let written = self.replace("FORMAT", format!("{FORMAT}\n").as_bytes());
+        written.map_err(io_error("write", &self.join("FORMAT")))?;
+        Ok(FORMAT)
     }
 
     pub fn path(&self) -> &Path {
@@ -190,10 +215,15 @@ impl Folder {
         self.make_beside("quarantine", at)
     }
 
+    /// `PREFIX.TIME` in the folder.
+    pub fn named_beside(&self, prefix: &str, at: DateTime<Utc>) -> PathBuf {
+        let stamp = at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        self.join(&format!("{prefix}.{}", stamp.replace(['-', ':'], "")))
+    }
+
     /// Makes the folder `PREFIX.TIME`, unless it is there.
     pub fn make_beside(&self, prefix: &str, at: DateTime<Utc>) -> io::Result<PathBuf> {
-        let stamp = at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let path = self.join(&format!("{prefix}.{}", stamp.replace(['-', ':'], "")));
+        let path = self.named_beside(prefix, at);
         fs::create_dir_all(&path)?;
         self.sync()?;
         Ok(path)

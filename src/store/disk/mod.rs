@@ -1,12 +1,13 @@
 //! The store on one machine's disk: the journal first, then the state in sled.
 //!
 //! ```text
-//! lock  FORMAT            one process; version 1
+//! lock  FORMAT            one process; version 2
 //! journal/FIRST.log       every commit as it was made, in segments named by their first sequence: the truth
 //! sled/                   what follows from them, and where the journal has each run's events
 //! snapshots/SEQUENCE.jsonl
 //! quarantine.TIME/        what was damaged, as it was found
 //! before.TIME/            a state that `store rebuild` or `store import` replaced
+//! format1.TIME/           a state of format 1, as it was before it was migrated
 //! ballast                 space to give up, because sled cannot be opened on a full disk
 //! sled.suspect  sled.opening    why the next opening refills sled · that an opening is under way
 //! ```
@@ -23,6 +24,7 @@ mod applied;
 mod applier;
 mod committer;
 mod folder;
+mod migrate;
 mod open;
 mod opened;
 mod place;
@@ -45,6 +47,7 @@ use chrono::{DateTime, Utc};
 use committer::Waiting;
 pub use folder::Ballast;
 use folder::{Folder, io_error};
+pub use migrate::Migrated;
 pub use opened::{Opened, Revival};
 pub use place::{Presence, probe, prove, put_back, set_aside};
 use pulse::Pulse;

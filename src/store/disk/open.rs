@@ -1,6 +1,7 @@
 //! Opening a state folder: lock, journal, state, and the mending of what is torn or damaged between them.
 
 use super::folder::{Folder, io_error, sync_folder};
+use super::migrate::migrate;
 use super::opened::{Opened, Revival};
 use super::revive::{Revived, revive};
 use super::settings::Settings;
@@ -32,6 +33,7 @@ pub fn open(settings: &Settings, medium: Arc<dyn Medium>) -> Result<Parts, Error
     fs::create_dir_all(&journal).map_err(io_error("make", &journal))?;
     folder.sync().map_err(io_error("sync", folder.path()))?;
     let shelf = Shelf::open(&journal).map_err(io_error("list", &journal))?;
+    let migrated = migrate(&folder, settings, &shelf, &*medium)?;
     let end = examine::end(&shelf).map_err(io_error("read", &journal))?;
     let revived = revive(&folder, settings, &shelf)?;
     let mut mend = Mend {
@@ -52,6 +54,7 @@ pub fn open(settings: &Settings, medium: Arc<dyn Medium>) -> Result<Parts, Error
         journal_damage: mend.damage,
         quarantine: mend.quarantine,
         ballast,
+        migrated,
     };
     let refused =
         |reason: String| io_error("bring up to date", folder.path())(io::Error::other(reason));

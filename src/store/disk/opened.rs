@@ -1,6 +1,7 @@
 //! What opening found, for whoever must be told.
 
 use super::folder::Ballast;
+use super::migrate::Migrated;
 use crate::store::Sequence;
 use std::path::PathBuf;
 
@@ -19,6 +20,8 @@ pub struct Opened {
     /// Where damaged files were put.
     pub quarantine: Option<PathBuf>,
     pub ballast: Ballast,
+    /// The folder was of an older format.
+    pub migrated: Option<Migrated>,
 }
 
 /// How the state in sled came to be what it is.

@@ -8,13 +8,16 @@ use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
 /// What makes up a state, below its folder.
-const PIECES: [&str; 6] = [
+const PIECES: [&str; 8] = [
     "sled",
     "sled.new",
     "journal",
     "snapshots",
     super::revive::SUSPECT,
     super::revive::OPENING,
+    super::migrate::FORMER,
+    // Last: until it is moved the rest is of its format.
+    "FORMAT",
 ];
 
 /// What a state folder holds.

@@ -187,7 +187,8 @@ fn set_aside(folder: &Folder, settings: &Settings) -> Result<Option<PathBuf>, Er
     Ok(quarantine)
 }
 
-struct Filled {
+/// What a new sled was filled from.
+pub struct Filled {
     snapshot: Sequence,
     replayed: Replayed,
 }
@@ -218,7 +219,8 @@ fn refill(
     Ok((state, filled))
 }
 
-fn filled(
+/// A new sled beside the one that is there, filled but not yet on the disk.
+pub fn filled(
     folder: &Folder,
     settings: &Settings,
     shelf: &Shelf,

@@ -116,8 +116,8 @@ impl<W: Write> Lines<W> {
     pub fn record(&mut self, (key, value): &Record) -> io::Result<()> {
         let unreadable = || io::Error::other("a record has an unknown form");
         let (kind, rest) = key.split_first().ok_or_else(unreadable)?;
-        if *kind == state::COLD {
-            let records = state::unpack(key, value).ok_or_else(unreadable)?;
+        if let Some(packed) = state::unpack(key, value) {
+            let records = packed.map_err(|broken| io::Error::other(broken.reason))?;
             return records.iter().try_for_each(|record| self.record(record));
         }
         if *kind == state::EVENT && self.places == Places::Left {

@@ -22,6 +22,11 @@ pub trait Medium: Send + Sync + 'static {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
     }
+
+    /// Called before each step of a migration: a fault here is a stop there.
+    fn step(&self, _: &'static str) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The real one.

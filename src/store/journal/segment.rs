@@ -8,7 +8,8 @@ use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 8] = *b"aptiqdjl";
-/// Rises with the format of the state folder, so that a journal without its folder still says what it is.
+/// The oldest format of a state folder whose programs read such a segment: a journal without its folder still says
+/// whether it is for this program. Formats 1 and 2 have the same.
 const VERSION: u32 = 1;
 /// Bytes before the first frame.
 pub const START: u64 = 16;

@@ -11,11 +11,17 @@ pub const RUN: u8 = 6;
 pub const PART: u8 = 7;
 /// Run id, 0, sequence → offset of the frame in its journal segment.
 pub const EVENT: u8 = 8;
-/// Run id, 0, page (big-endian u16) → all records of a run that is not open.
+/// Format 1: run id, 0, page (big-endian u16) → all records of a run that is not open.
 pub const COLD: u8 = 9;
 pub const RECENT: u8 = 10;
 pub const FILE: u8 = 11;
-pub const KINDS: usize = 12;
+/// The first record's place → a pack of records of runs that are not open.
+pub const PACKED: u8 = 12;
+/// The first record's place → a pack of the listing by age.
+pub const LISTED: u8 = 13;
+pub const KINDS: usize = 14;
+/// Those of format 1.
+pub const FORMER_KINDS: usize = 12;
 
 pub fn kind(tree: Tree) -> u8 {
     match tree {
@@ -48,7 +54,7 @@ pub fn run_of(key: &[u8]) -> &[u8] {
     key.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-/// `[kind] run 0`: what the keys of a run's parts, events and cold pages begin with.
+/// `[kind] run 0`: what the keys of a run's parts and events begin with, and the places of its packed records.
 pub fn of_run(kind: u8, run: &[u8]) -> Vec<u8> {
     [&[kind], run, &[0]].concat()
 }

@@ -1,7 +1,7 @@
 //! Count and hash of all records of a kind: sums that do not depend on order, changed with every commit,
 //! so that a record that sled lost in silence is missed.
 
-use super::key::{self, KINDS, META};
+use super::key::{self, FORMER_KINDS, KINDS, META};
 use crate::store::Sequence;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,13 +68,18 @@ impl Meta {
         key::seal(&META_KEY, &bytes)
     }
 
-    pub fn decode(sealed: &[u8]) -> Result<Meta, &'static str> {
+    /// That of format 1, which had fewer kinds, only if `former`: its records are not where reads look for them.
+    pub fn decode(sealed: &[u8], former: bool) -> Result<Meta, &'static str> {
         let bytes = key::unseal(&META_KEY, sealed)?;
         let mut words = bytes.chunks_exact(8).map(|word| {
             let word: [u8; 8] = word.try_into().unwrap_or_default();
             u64::from_le_bytes(word)
         });
-        if bytes.len() != 8 + 16 * KINDS {
+        let of_former = bytes.len() == 8 + 16 * FORMER_KINDS;
+        if of_former && !former {
+            return Err("of format 1");
+        }
+        if bytes.len() != 8 + 16 * KINDS && !of_former {
             return Err("of an unknown length");
         }
         let mut meta = Meta::default();

@@ -4,6 +4,8 @@ mod broken;
 mod cold;
 mod key;
 mod ledger;
+mod pack;
+mod packs;
 mod read;
 mod slack;
 mod sled;
@@ -12,5 +14,18 @@ mod walk;
 
 pub use self::sled::{Applied, State};
 pub use broken::{Broken, CONTAINED, contained};
-pub use cold::{Record, unpack};
-pub use key::{COLD, EVENT, run_of, tree};
+pub use key::{EVENT, run_of, tree};
+pub use pack::Record;
+
+/// The physical records that are packed in this one, of either format; `None` if it is not a pack.
+pub fn unpack(key: &[u8], value: &[u8]) -> Option<Result<Vec<Record>, Broken>> {
+    let unpacked = match *key.first()? {
+        key::COLD => cold::unpack(key, value),
+        key::PACKED | key::LISTED => pack::unpack(key, value).and_then(|records| {
+            let placed = |(place, value): Record| Some((pack::physical(&place)?, value));
+            records.into_iter().map(placed).collect()
+        }),
+        _ => return None,
+    };
+    Some(unpacked.ok_or_else(|| Broken::new(packs::UNREADABLE)))
+}

@@ -1,14 +1,16 @@
 //! Reads over records that lie alone (hot) or packed with their finished run (cold).
 
 use super::broken::{Broken, contained};
-use super::cold::{self, Record};
-use super::key::{self, COLD, EVENT, FILE, PART, RUN};
+use super::key::{self, EVENT, FILE, LISTED, PACKED, PART, RECENT, RUN};
+use super::pack::{self, Record};
+use super::packs;
 use super::sled::State;
 use crate::store::{Key, Tree, limit};
 use std::iter::Peekable;
 use std::ops::Bound;
 
 type Records<'a> = Box<dyn Iterator<Item = Result<Record, Broken>> + 'a>;
+type Packs<'a> = Box<dyn Iterator<Item = Result<(sled::IVec, sled::IVec), Broken>> + 'a>;
 
 /// Keys that begin with `prefix` and lie beyond `after`.
 struct Wanted<'a> {
@@ -41,27 +43,31 @@ impl Wanted<'_> {
         (from, to)
     }
 
-    /// Pages that may hold a wanted record.
-    fn cold(&self) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
-        let page_prefix = |key: &[u8]| match key.contains(&0) {
-            true => key::of_run(COLD, key::run_of(key)),
-            false => key::physical(COLD, key),
+    /// Places between which wanted records may lie.
+    fn places(&self, kind: u8) -> (Vec<u8>, Bound<Vec<u8>>) {
+        let place = |key: &[u8]| match kind {
+            RECENT => key::physical(LISTED, key),
+            _ if key.contains(&0) => key::of_run(PACKED, key::run_of(key)),
+            _ => key::physical(PACKED, key),
         };
-        let prefix = page_prefix(self.prefix);
+        let prefix = place(self.prefix);
         let mut to = limit::beyond(&prefix).map_or(Bound::Unbounded, Bound::Excluded);
         let mut from = prefix.clone();
         if let Some(after) = self.after {
-            let pages = key::of_run(COLD, key::run_of(after));
+            let own = match kind {
+                RECENT => key::physical(LISTED, after),
+                _ => key::of_run(PACKED, key::run_of(after)),
+            };
             if self.backwards {
-                let end = limit::beyond(&pages).unwrap_or_default();
+                let end = limit::beyond(&own).unwrap_or_default();
                 if limit::beyond(&prefix).is_none_or(|limit| end < limit) {
                     to = Bound::Excluded(end.max(prefix));
                 }
             } else {
-                from = from.max(pages);
+                from = from.max(own);
             }
         }
-        (Bound::Included(from), to)
+        (from, to)
     }
 }
 
@@ -89,20 +95,16 @@ impl State {
                 let value = key::unseal(&own, &sealed).map_err(Broken::new)?;
                 return Ok(Some(value.to_vec()));
             }
-            if !matches!(kind, RUN | PART | FILE) {
+            if !matches!(kind, RUN | PART | FILE | RECENT) {
                 return Ok(None);
             }
-            for page in self
-                .tree()
-                .scan_prefix(key::of_run(COLD, key::run_of(&key.key)))
-            {
-                for (found, value) in unpacked(opened(page))? {
-                    if found == own {
-                        return Ok(Some(value));
-                    }
-                }
-            }
-            Ok(None)
+            let place = pack::place(&own);
+            let Some((key, sealed)) = packs::floor(self.tree(), &place)? else {
+                return Ok(None);
+            };
+            let records = self.last.open(&key, sealed)?;
+            let found = records.binary_search_by(|(other, _)| other.cmp(&place));
+            Ok(found.ok().map(|at| records[at].1.clone()))
         })
     }
 
@@ -154,20 +156,29 @@ impl State {
     fn records<'a>(&'a self, kind: u8, wanted: Wanted<'a>) -> Records<'a> {
         let backwards = wanted.backwards;
         let hot = self.range(wanted.hot(kind), backwards);
-        if !matches!(kind, RUN | PART | EVENT | FILE) {
+        if !matches!(kind, RUN | PART | EVENT | FILE | RECENT) {
             return hot;
         }
-        let cold = self.range(wanted.cold(), backwards).flat_map(move |page| {
-            let mut records = match unpacked(page) {
-                Ok(records) => records,
-                Err(broken) => return vec![Err(broken)],
-            };
-            records.retain(|(key, _)| key[0] == kind && wanted.admits(&key[1..]));
-            if backwards {
-                records.reverse();
-            }
-            records.into_iter().map(Ok).collect()
-        });
+        let cold = self
+            .packs(wanted.places(kind), backwards)
+            .flat_map(move |pack| {
+                let records = match pack.and_then(|(key, sealed)| self.last.open(&key, sealed)) {
+                    Ok(records) => records,
+                    Err(broken) => return vec![Err(broken)],
+                };
+                let mut admitted = Vec::new();
+                for (place, value) in records.iter() {
+                    match pack::physical(place) {
+                        Some(key) if key[0] != kind || !wanted.admits(&key[1..]) => {}
+                        Some(key) => admitted.push(Ok((key, value.clone()))),
+                        None => admitted.push(Err(Broken::new(packs::UNREADABLE))),
+                    }
+                }
+                if backwards {
+                    admitted.reverse();
+                }
+                admitted
+            });
         Box::new(Merged {
             left: hot.peekable(),
             right: (Box::new(cold) as Records<'a>).peekable(),
@@ -185,11 +196,22 @@ impl State {
             false => Box::new(found.map(opened)),
         }
     }
-}
 
-fn unpacked(page: Result<Record, Broken>) -> Result<Vec<Record>, Broken> {
-    let (key, page) = page?;
-    cold::unpack(&key, &page).ok_or_else(|| Broken::new("a page of a finished run cannot be read"))
+    fn packs(&self, (from, to): (Vec<u8>, Bound<Vec<u8>>), backwards: bool) -> Packs<'_> {
+        let from = match packs::floor(self.tree(), &from) {
+            Ok(found) => found.map_or(from, |(key, _)| key.to_vec()),
+            Err(broken) => return Box::new(std::iter::once(Err(broken))),
+        };
+        let range = (Bound::Included(from), to);
+        if empty(&range) {
+            return Box::new(std::iter::empty());
+        }
+        let found = self.tree().range::<Vec<u8>, _>(range);
+        match backwards {
+            true => Box::new(found.rev().map(|next| Ok(next?))),
+            false => Box::new(found.map(|next| Ok(next?))),
+        }
+    }
 }
 
 /// Two sorted streams as one.

@@ -1,9 +1,10 @@
 //! The state that everything is read from. Disposable: the journal can refill it.
 
 use super::broken::{Broken, contained};
-use super::cold::Record;
 use super::key::{self, COLD, EVENT, OPEN};
 use super::ledger::{META_KEY, Meta, Sums};
+use super::pack::Record;
+use super::packs::Last;
 use super::slack::with_slack;
 use super::staging::Staging;
 use super::walk::{Walk, missing};
@@ -25,6 +26,7 @@ pub struct State {
     /// Held for writing while a batch goes in, so that no read meets a run halfway between hot and cold.
     gate: RwLock<()>,
     walking: Mutex<()>,
+    pub(super) last: Last,
 }
 
 #[derive(Default)]
@@ -49,6 +51,15 @@ impl State {
     /// Opens or makes the state in `path` and audits whatever a daemon relies on when it starts: everything but the
     /// records of finished runs, which [`State::walk`] covers.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<State, Broken> {
+        State::open_of(path, cache_bytes, false)
+    }
+
+    /// As [`State::open`], for a state that may be of format 1: it can be walked, and nothing else.
+    pub fn open_former(path: &Path, cache_bytes: u64) -> Result<State, Broken> {
+        State::open_of(path, cache_bytes, true)
+    }
+
+    fn open_of(path: &Path, cache_bytes: u64, former: bool) -> Result<State, Broken> {
         contained(|| {
             let config = sled::Config::new()
                 .path(path)
@@ -67,18 +78,19 @@ impl State {
                 ledger: Mutex::default(),
                 gate: RwLock::default(),
                 walking: Mutex::default(),
+                last: Last::default(),
                 db,
             };
-            let ledger = state.audit()?;
+            let ledger = state.audit(former)?;
             *lock(&state.ledger) = ledger;
             Ok(state)
         })
     }
 
-    fn audit(&self) -> Result<Ledger, Broken> {
+    fn audit(&self, former: bool) -> Result<Ledger, Broken> {
         let mut ledger = Ledger::default();
         match self.db.get(META_KEY)? {
-            Some(sealed) => ledger.meta = Meta::decode(&sealed).map_err(Broken::new)?,
+            Some(sealed) => ledger.meta = Meta::decode(&sealed, former).map_err(Broken::new)?,
             None if self.db.is_empty() => return Ok(ledger),
             None => return Err(Broken::new("its own record is missing")),
         }

@@ -1,8 +1,9 @@
 //! The next batch: changes over what sled holds, with the packing of runs that close and unpacking of those that open.
 
 use super::broken::Broken;
-use super::cold::{self, Record};
-use super::key::{self, COLD, EVENT, FILE, OPEN, PART, RUN};
+use super::key::{self, EVENT, FILE, OPEN, PACKED, PART, RECENT, RUN};
+use super::pack::{self, Record};
+use super::packs::{self, Placed};
 use crate::store::{Change, Sequence, limit};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,7 @@ pub struct Staging<'a> {
     /// Runs that a change concerns, and how they lie in sled.
     touched: BTreeMap<Vec<u8>, Before>,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    placed: Placed,
 }
 
 impl<'a> Staging<'a> {
@@ -31,6 +33,7 @@ impl<'a> Staging<'a> {
             open,
             touched: BTreeMap::new(),
             changes: BTreeMap::new(),
+            placed: Placed::new(),
         }
     }
 
@@ -50,7 +53,10 @@ impl<'a> Staging<'a> {
             };
         }
         let physical = key::physical(kind, &record.key);
-        self.changes.insert(physical, value.cloned());
+        match kind {
+            RECENT => self.placed.insert(pack::place(&physical), value.cloned()),
+            _ => self.changes.insert(physical, value.cloned()),
+        };
         Ok(())
     }
 
@@ -70,6 +76,7 @@ impl<'a> Staging<'a> {
                 self.freeze(&run, before)?;
             }
         }
+        self.changes.extend(packs::changes(self.tree, self.placed)?);
         Ok(self.changes)
     }
 
@@ -88,13 +95,10 @@ impl<'a> Staging<'a> {
     }
 
     fn thaw(&mut self, run: &[u8]) -> Result<(), Broken> {
-        for (page_key, page) in self.stored(&key::of_run(COLD, run))? {
-            let records = cold::unpack(&page_key, &page)
-                .ok_or_else(|| Broken::new("a page of a finished run cannot be read"))?;
-            for (key, value) in records {
-                self.changes.insert(key, Some(value));
-            }
-            self.changes.insert(page_key, None);
+        for (place, value) in packs::under(self.tree, &key::of_run(PACKED, run))? {
+            let key = pack::physical(&place).ok_or_else(|| Broken::new(packs::UNREADABLE))?;
+            self.changes.insert(key, Some(value));
+            self.placed.insert(place, None);
         }
         Ok(())
     }
@@ -109,14 +113,12 @@ impl<'a> Staging<'a> {
         for kind in [EVENT, FILE] {
             records.extend(self.hot(&key::of_run(kind, run), before)?);
         }
-        for (key, _) in &records {
+        for (key, value) in records {
+            self.placed.insert(pack::place(&key), Some(value));
             match before {
-                Before::Hot => self.changes.insert(key.clone(), None),
-                Before::Cold => self.changes.remove(key),
+                Before::Hot => self.changes.insert(key, None),
+                Before::Cold => self.changes.remove(&key),
             };
-        }
-        for (key, page) in cold::pack(run, &records) {
-            self.changes.insert(key, Some(page));
         }
         Ok(())
     }

@@ -2,9 +2,9 @@
 //! walk is kept aside for it.
 
 use super::broken::Broken;
-use super::cold::Record;
 use super::key;
 use super::ledger::{META_KEY, Meta, Sums};
+use super::pack::Record;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 

@@ -176,13 +176,14 @@ fn tamper(folder: &Path, kind: u8, change: impl FnOnce(&sled::Db, &[u8], &[u8]))
             Err(error) => assert!(begun.elapsed() < Duration::from_secs(5), "{error}"),
         }
     };
-    let (key, value) = db.scan_prefix([kind]).nth(2).unwrap().unwrap();
+    let (key, value) = db.scan_prefix([kind]).next().unwrap().unwrap();
     change(&db, &key, &value);
     db.flush().unwrap();
 }
 
 const COVERAGE: u8 = 5;
-const FINISHED: u8 = 9;
+/// Packs of finished runs.
+const FINISHED: u8 = 12;
 
 #[tokio::test]
 async fn a_record_that_is_silently_missing_is_missed() {
@@ -216,9 +217,10 @@ async fn a_record_that_is_silently_missing_is_missed() {
 #[tokio::test]
 async fn a_record_that_went_back_in_time_is_found_by_the_audit_in_the_background() {
     let (folder, memory) = folder(60).await;
-    let older = std::cell::RefCell::new(None);
-    tamper(folder.path(), FINISHED, |_, key, value| {
-        *older.borrow_mut() = Some((key.to_vec(), value.to_vec()));
+    let older = std::cell::RefCell::new(Vec::new());
+    tamper(folder.path(), FINISHED, |db, _, _| {
+        let records = db.scan_prefix([FINISHED]);
+        older.borrow_mut().extend(records.map(Result::unwrap));
     });
     let (disk, _) = open(folder.path());
     for number in 8..12 {
@@ -227,8 +229,12 @@ async fn a_record_that_went_back_in_time_is_found_by_the_audit_in_the_background
     }
     disk.close().unwrap();
     tamper(folder.path(), FINISHED, |db, _, _| {
-        let (key, value) = older.take().unwrap();
-        assert_ne!(db.insert(key, value.clone()).unwrap().unwrap(), value);
+        let changed = |(key, value): &(sled::IVec, sled::IVec)| {
+            let now = db.get(key).unwrap();
+            now.is_some_and(|now| now != *value)
+        };
+        let (key, value) = older.take().into_iter().find(changed).unwrap();
+        db.insert(key, value).unwrap();
     });
     let soon = Settings {
         audit_after: Some(Duration::ZERO),

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod faults;
 mod journal;
+mod migration;
 mod model;
 mod order;
 mod snapshots;

@@ -202,11 +202,11 @@ async fn a_second_daemon_is_refused_and_writes_nothing() {
 #[tokio::test]
 async fn a_newer_format_is_refused() {
     let (folder, _) = folder(1).await;
-    fs::write(folder.path().join("FORMAT"), "2\n").unwrap();
+    fs::write(folder.path().join("FORMAT"), "3\n").unwrap();
     let refused = Disk::open(settings(folder.path()));
     assert!(matches!(
         refused,
-        Err(Error::NewerFormat { found: 2, known: 1 })
+        Err(Error::NewerFormat { found: 3, known: 2 })
     ));
 }
 
@@ -217,12 +217,12 @@ async fn a_newer_journal_is_refused_and_left_alone_without_its_format_file() {
     let (folder, _) = folder(40).await;
     let last = segments(folder.path()).pop().unwrap();
     let mut bytes = fs::read(&last).unwrap();
-    bytes[8] = 2;
+    bytes[8] = 3;
     let checksum = crc32c::crc32c(&bytes[..12]);
     bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
     bytes[16..].iter_mut().for_each(|byte| *byte ^= 0x5a);
     fs::write(&last, &bytes).unwrap();
-    for format in [None, Some("1\n"), Some("")] {
+    for format in [None, Some("1\n"), Some("2\n"), Some("")] {
         let path = folder.path().join("FORMAT");
         match format {
             None => fs::remove_file(path).unwrap(),
@@ -230,7 +230,7 @@ async fn a_newer_journal_is_refused_and_left_alone_without_its_format_file() {
         }
         let refused = Disk::open(settings(folder.path()));
         assert!(
-            matches!(refused, Err(Error::NewerFormat { found: 2, known: 1 })),
+            matches!(refused, Err(Error::NewerFormat { found: 3, known: 2 })),
             "{format:?}"
         );
         assert_eq!(fs::read(&last).unwrap(), bytes);
