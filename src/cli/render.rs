@@ -3,7 +3,7 @@
 use super::console::{Console, Tone};
 use crate::admin::view::{Level, RunState, Window};
 use chrono::{DateTime, Utc};
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use std::time::Duration;
 
 /// A table with a header that fits the console; long cells wrap.
@@ -28,9 +28,14 @@ impl Rows {
 
     /// The text, with the words that name a state in their tones.
     pub fn finish(mut self, console: &Console) -> String {
-        let columns = self.table.column_iter_mut().count();
+        let widths = self.table.column_max_content_widths();
+        let columns = widths.len();
         if let Some(first) = self.table.column_mut(0) {
             first.set_padding((0, 1));
+            // An id or a name is copied from here: it stays in one piece, unless the others would have no place.
+            if widths[0] <= console.width() / 4 * 3 {
+                first.set_constraint(ColumnConstraint::ContentWidth);
+            }
         }
         if let Some(last) = columns
             .checked_sub(1)
@@ -259,6 +264,7 @@ mod tests {
         let id = "a-schedule-with-quite-a-long-name.m20261122T183000123Z";
         rows.row(&[id, "failed", &"the vendor said no ".repeat(20)]);
         let text = rows.finish(&console);
+        assert!(text.contains(id), "{text}");
         assert!(text.lines().count() > 3);
         let width = usize::from(console.width());
         assert!(

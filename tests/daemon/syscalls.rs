@@ -241,16 +241,17 @@ fn every_failing_system_call_is_survived() {
         return;
     }
     let faults = [
-        ("fdatasync", "error=EIO"),
-        ("fsync", "error=EIO"),
-        ("rename", "error=EIO"),
-        ("openat", "error=EIO"),
         ("write", "error=ENOSPC"),
         ("pwrite64", "error=EIO"),
         ("mkdir", "error=ENOSPC"),
         ("ftruncate", "error=EIO"),
-        ("sendto", "error=ECONNRESET"),
+        ("writev", "error=ECONNRESET"),
         ("recvfrom", "error=ECONNRESET"),
+        ("sendto", "error=ECONNRESET"),
+        ("fdatasync", "error=EIO"),
+        ("fsync", "error=EIO"),
+        ("rename", "error=EIO"),
+        ("openat", "error=EIO"),
     ];
     let injected: usize = faults
         .iter()
