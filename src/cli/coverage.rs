@@ -57,11 +57,7 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     let first = all.clone().map(|span| span.from).min();
     let last = all.map(|span| span.to).max();
     let (from, to) = (first.unwrap_or(coverage.from), last.unwrap_or(coverage.to));
-    let only = match coverage.cells {
-        cells if cells.failed == 0 => "",
-        cells if cells.missing == 0 => " --only failed",
-        _ => " --only all",
-    };
+    let only = only(coverage.cells.missing, coverage.cells.failed);
     let help = format!(
         "aptiqd backfill {} --from {from} --to {to}{only}",
         coverage.schedule
@@ -172,11 +168,27 @@ fn heat_line(spans: &[&MissingSpan], first: NaiveDate, all: i64, columns: usize)
     (0..columns).map(share).map(glyph).collect()
 }
 
+/// Which cells a backfill is to fill where so many are missing and failed: never those that have landed.
+fn only(missing: u64, failed: u64) -> &'static str {
+    match (missing, failed) {
+        (_, 0) => "",
+        (0, _) => " --only failed",
+        _ => " --only lacking",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::console::Reader;
     use chrono::Days;
+
+    #[test]
+    fn no_backfill_that_is_advised_pays_for_what_has_landed() {
+        assert_eq!(only(3, 0), "");
+        assert_eq!(only(0, 2), " --only failed");
+        assert_eq!(only(3, 2), " --only lacking");
+    }
 
     fn day(number: u64) -> NaiveDate {
         NaiveDate::from_ymd_opt(2026, 11, 1).unwrap() + Days::new(number)
