@@ -4,7 +4,7 @@ use super::console::{Console, Tone};
 use super::exit::{Exit, Failure, Outcome};
 use super::render::{amount, counted, days};
 use super::{Context, encode};
-use crate::admin::view::{Code, Coverage, CoverageCells, MissingSpan, Window};
+use crate::admin::view::{Code, Coverage, CoverageCells, MissingSpan, Window, only};
 use chrono::NaiveDate;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -168,27 +168,11 @@ fn heat_line(spans: &[&MissingSpan], first: NaiveDate, all: i64, columns: usize)
     (0..columns).map(share).map(glyph).collect()
 }
 
-/// Which cells a backfill is to fill where so many are missing and failed: never those that have landed.
-fn only(missing: u64, failed: u64) -> &'static str {
-    match (missing, failed) {
-        (_, 0) => "",
-        (0, _) => " --only failed",
-        _ => " --only lacking",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::console::Reader;
     use chrono::Days;
-
-    #[test]
-    fn no_backfill_that_is_advised_pays_for_what_has_landed() {
-        assert_eq!(only(3, 0), "");
-        assert_eq!(only(0, 2), " --only failed");
-        assert_eq!(only(3, 2), " --only lacking");
-    }
 
     fn day(number: u64) -> NaiveDate {
         NaiveDate::from_ymd_opt(2026, 11, 1).unwrap() + Days::new(number)

@@ -59,6 +59,29 @@ pub(super) fn data(schedule: &Name, key: &str, format: Format) -> String {
     format!("data/{schedule}/{key}/{schedule}.{}", format.as_str())
 }
 
+/// The keys of the schedule's partitions that have a manifest, in order.
+pub(super) fn keys(root: &Path, schedule: &Name) -> Vec<String> {
+    let mut keys: Vec<String> = names(&meta(root, schedule))
+        .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+        .filter(|key| key.contains('='))
+        .collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// The keys of the schedule's partitions that readers see: whose folders below `data/` hold a file.
+pub(super) fn visible(root: &Path, schedule: &Name) -> impl Iterator<Item = String> {
+    let folder = root.join("data").join(schedule.as_str());
+    let keys = names(&folder).filter(|name| name.contains('='));
+    keys.filter(move |key| names(&folder.join(key)).next().is_some())
+}
+
+/// What is in a folder; nothing if it is not there.
+pub(super) fn names(folder: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
+}
+
 pub(super) fn meta(root: &Path, schedule: &Name) -> PathBuf {
     root.join("meta").join(schedule.as_str())
 }

@@ -3,8 +3,7 @@
 
 use super::disk::{Disk, disk_fault};
 use super::manifest::Manifest;
-use super::merge;
-use super::{Landing, blocking};
+use super::{Landing, blocking, layout, merge};
 use crate::run::{Fault, RunId};
 use crate::schedule::Name;
 use chrono::{DateTime, Utc};
@@ -191,13 +190,8 @@ impl Needs {
         let Ok(name) = Name::parse(&name) else {
             return needs;
         };
-        let entries = fs::read_dir(root.join("meta").join(name.as_str()));
-        for entry in entries.into_iter().flatten().flatten() {
-            let file = entry.file_name().to_string_lossy().into_owned();
-            let Some(key) = file.strip_suffix(".json").filter(|key| key.contains('=')) else {
-                continue;
-            };
-            match Manifest::load(root, &name, key) {
+        for key in layout::keys(root, &name) {
+            match Manifest::load(root, &name, &key) {
                 Ok(Some(manifest)) => needs.add(manifest),
                 Ok(None) => {}
                 Err(fault) => needs.unreadable = Some(fault.message),

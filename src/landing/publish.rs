@@ -69,22 +69,18 @@ fn refuse_other_keys(root: &Path, order: &PublishOrder) -> Result<(), Fault> {
     let slice = slices(order.partition, order.window).into_iter().next();
     let own = slice.iter().find_map(|slice| slice.key.split_once('='));
     let own = own.map_or("", |(own, _)| own);
-    let folder = root.join("data").join(order.schedule.as_str());
-    for key in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = key.file_name().to_string_lossy().into_owned();
-        let other = name.split_once('=').is_some_and(|(kind, _)| kind != own);
-        if other && fs::read_dir(key.path()).is_ok_and(|mut files| files.next().is_some()) {
-            let schedule = &order.schedule;
-            return Err(Fault::new(
-                FaultClass::Check,
-                format!(
-                    "data/{schedule} holds {name}: beside files by `{own}` readers would see days twice, \
-                     so nothing was landed"
-                ),
-            ));
-        }
+    let schedule = &order.schedule;
+    let other = |key: &String| key.split_once('=').is_some_and(|(kind, _)| kind != own);
+    match layout::visible(root, schedule).find(other) {
+        None => Ok(()),
+        Some(key) => Err(Fault::new(
+            FaultClass::Check,
+            format!(
+                "data/{schedule} holds {key}: beside files by `{own}` readers would see days twice, \
+                 so nothing was landed"
+            ),
+        )),
     }
-    Ok(())
 }
 
 /// Readers take the key of a folder for a column, and silently prefer it to one of the file.
@@ -126,8 +122,7 @@ fn refuse_older_rows(order: &PublishOrder, composition: &Composition) -> Result<
 fn settle(disk: &Disk, order: &PublishOrder) -> Result<(), Fault> {
     // Of the run's own partitions, and of those whose columns it gave a type.
     let out = layout::staging(disk.root(), &order.run).join("out");
-    for entry in fs::read_dir(out).into_iter().flatten().flatten() {
-        let key = entry.file_name().to_string_lossy().into_owned();
+    for key in layout::names(&out) {
         let staged = place::staged_manifest(disk.root(), order, &key);
         let Ok(text) = fs::read(&staged) else {
             continue;

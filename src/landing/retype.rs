@@ -13,7 +13,6 @@ use crate::schedule::Format;
 use parquet::schema::types::TypePtr;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fs;
 
 /// Columns and files named in an event.
 const NAMED: usize = 20;
@@ -43,7 +42,7 @@ pub(super) fn retype(
         .map(|target| target.slice.key.as_str())
         .collect();
     let mut manifests = Vec::new();
-    for key in keys(disk, order) {
+    for key in layout::keys(disk.root(), &order.schedule) {
         if own.contains(key.as_str()) {
             continue;
         }
@@ -54,19 +53,6 @@ pub(super) fn retype(
         manifests.extend(one(disk, order, &key, manifest, proven, model)?);
     }
     Ok(manifests)
-}
-
-/// The keys of all partitions that have a manifest.
-fn keys(disk: &Disk, order: &PublishOrder) -> Vec<String> {
-    let folder = layout::meta(disk.root(), &order.schedule);
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut keys: Vec<String> = entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
-        .filter(|key| key.contains('='))
-        .collect();
-    keys.sort_unstable();
-    keys
 }
 
 fn one(

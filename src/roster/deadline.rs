@@ -20,7 +20,7 @@ impl Roster {
             self.hold.as_ref().map(|hold| hold.until).filter(|_| {
                 free && !self.queues.submit.is_empty() && self.inflight.submits.is_empty()
             });
-        // Folded one by one: an array of them is most of what an idle turn would cost.
+        // Folded one by one: an array of them costs a tenth of an idle turn.
         let mut first: Option<(DateTime<Utc>, &'static str)> = None;
         let mut wait = |at: Option<DateTime<Utc>>, what| {
             if let Some(at) = at

@@ -13,9 +13,6 @@ use std::path::PathBuf;
 
 const HOUR: i64 = 3_600;
 
-/// Fires at every full hour.
-const HOURLY: (&str, &str) = ("cron", "\"0 * * * *\"");
-
 fn library() -> Option<PathBuf> {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let mut found = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
@@ -67,12 +64,19 @@ fn of_fires(runs: &[Value]) -> Vec<&Value> {
     runs.iter().filter(fired).collect()
 }
 
+/// With a schedule that fires at every full hour; the daemon's clock is to begin so many seconds ahead.
+fn hourly() -> Option<(Stage, PathBuf, i64)> {
+    let library = library()?;
+    let stage = Stage::set(Setup::default());
+    stage.schedule("daily", &[("cron", "\"0 * * * *\"")]);
+    Some((stage, library, past_the_hour()))
+}
+
 #[test]
 fn hours_that_the_clock_skips_are_decided_once_though_they_come_again() {
-    let Some(library) = library() else { return };
-    let stage = Stage::set(Setup::default());
-    stage.schedule("daily", &[HOURLY]);
-    let begun = past_the_hour();
+    let Some((stage, library, begun)) = hourly() else {
+        return;
+    };
     start(&stage, &library, begun);
     assert_eq!(settled(&stage), [] as [Value; 0]);
     shift(&stage, begun + 3 * HOUR);
@@ -99,10 +103,9 @@ fn hours_that_the_clock_skips_are_decided_once_though_they_come_again() {
 
 #[test]
 fn a_clock_that_goes_back_by_days_lets_the_coming_fires_come() {
-    let Some(library) = library() else { return };
-    let stage = Stage::set(Setup::default());
-    stage.schedule("daily", &[HOURLY]);
-    let begun = past_the_hour();
+    let Some((stage, library, begun)) = hourly() else {
+        return;
+    };
     // Started under a clock two days ahead; it is set right while the daemon runs.
     start(&stage, &library, begun + 48 * HOUR);
     shift(&stage, begun + 49 * HOUR);
@@ -124,10 +127,9 @@ fn a_clock_that_goes_back_by_days_lets_the_coming_fires_come() {
 
 #[test]
 fn a_clock_not_set_at_boot_decides_nothing_until_it_is() {
-    let Some(library) = library() else { return };
-    let stage = Stage::set(Setup::default());
-    stage.schedule("daily", &[HOURLY]);
-    let begun = past_the_hour();
+    let Some((stage, library, begun)) = hourly() else {
+        return;
+    };
     // 1970, and hours of it.
     let unset = 2 * HOUR - Utc::now().timestamp();
     start(&stage, &library, unset);

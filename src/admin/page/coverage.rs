@@ -3,6 +3,7 @@
 use super::html::{Html, command, counted, days, escape, grouped, html};
 use super::overview::{Overview, ScheduleCells};
 use super::reach::{self, Lack};
+use crate::admin::view;
 use crate::coverage::CellState;
 use crate::roster::CellRow;
 use crate::schedule::Window;
@@ -134,11 +135,7 @@ fn propert(count: usize) -> String {
 }
 
 fn backfill(schedule: &str, window: Window, lack: Lack) -> String {
-    let only = match (lack.missing, lack.failed) {
-        (_, 0) => "",
-        (0, _) => " --only failed",
-        _ => " --only lacking",
-    };
+    let only = view::only(lack.missing, lack.failed);
     let Window { from, to } = window;
     format!("aptiqd backfill {schedule} --from {from} --to {to}{only}")
 }

@@ -23,7 +23,7 @@ pub use doctor::{
 };
 pub use error::{Code, Error, ErrorDocument, Problem};
 pub use event::{Event, Events};
-pub use plan::{Check, Coverage, CoverageCells, Fault, Fire, MissingSpan, Plan};
+pub use plan::{Check, Coverage, CoverageCells, Fault, Fire, MissingSpan, Plan, only};
 pub use prune::{KeptRun, Pruned, PrunedRun};
 pub use request::{ActRequest, PauseRequest, RetryRequest, TriggerRequest};
 pub use run::{

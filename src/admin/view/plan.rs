@@ -64,6 +64,16 @@ pub struct CoverageCells {
     pub not_due: u64,
 }
 
+/// The option of `backfill` that fills so many missing and failed cells and pays for none that have landed; empty where
+/// its default does.
+pub fn only(missing: u64, failed: u64) -> &'static str {
+    match (missing, failed) {
+        (_, 0) => "",
+        (0, _) => " --only failed",
+        _ => " --only lacking",
+    }
+}
+
 /// Days of one property, inclusive, that are missing or failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -96,5 +106,17 @@ impl Check {
     pub fn new(faults: Vec<Fault>, ok: bool) -> Check {
         let schema = "aptiqd.check/1".to_owned();
         Check { schema, ok, faults }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::only;
+
+    #[test]
+    fn no_backfill_that_is_advised_pays_for_what_has_landed() {
+        assert_eq!(only(3, 0), "");
+        assert_eq!(only(0, 2), " --only failed");
+        assert_eq!(only(3, 2), " --only lacking");
     }
 }

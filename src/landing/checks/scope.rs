@@ -14,7 +14,6 @@ use crate::run::{Fault, PartNumber};
 use crate::schedule::Window;
 use chrono::{Days, NaiveDate};
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// So many earlier partitions make a median.
@@ -198,20 +197,10 @@ pub(super) struct History(pub Vec<u64>);
 
 impl History {
     pub fn read(root: &Path, order: &PublishOrder, except: &HashSet<&str>) -> History {
-        let folder = layout::meta(root, &order.schedule);
-        let Ok(entries) = fs::read_dir(folder) else {
-            return History::default();
-        };
-        let mut keys: Vec<String> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
-            .filter(|key| key.contains('=') && !except.contains(key.as_str()))
-            .collect();
-        keys.sort_unstable_by(|a, b| b.cmp(a));
-        let mut rows: Vec<u64> = keys
-            .iter()
-            .take(HISTORY)
+        let mut keys = layout::keys(root, &order.schedule);
+        keys.retain(|key| !except.contains(key.as_str()));
+        let newest = keys.iter().rev().take(HISTORY);
+        let mut rows: Vec<u64> = newest
             .filter_map(|key| Manifest::load(root, &order.schedule, key).ok().flatten())
             .map(|manifest| manifest.file.rows)
             .filter(|rows| *rows > 0)

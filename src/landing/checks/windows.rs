@@ -1,12 +1,11 @@
 //! One file a window: days of two windows are in two files, and whoever reads all files sees them twice.
 
 use super::{Evidence, check};
+use crate::landing::layout;
 use crate::landing::partition::key_name;
 use crate::run::{Check, CheckStatus};
 use crate::schedule::{Partition, Window};
 use serde_json::{Value, json};
-use std::fs;
-use std::path::Path;
 
 /// The name of the check.
 const CHECK: &str = "overlapping_windows";
@@ -19,9 +18,9 @@ pub(super) fn overlapping(evidence: &Evidence) -> Option<Check> {
     if order.partition != Partition::Window || evidence.files.iter().all(Option::is_none) {
         return None;
     }
-    let folder = evidence.root.join("data").join(order.schedule.as_str());
     let own = order.window;
-    let mut others = landed(&folder);
+    let visible = layout::visible(evidence.root, &order.schedule);
+    let mut others: Vec<Window> = visible.filter_map(|key| window_of(&key)).collect();
     others.retain(|other| *other != own && other.overlaps(own));
     others.sort_unstable_by(|a, b| b.cmp(a));
     let status = match others.is_empty() {
@@ -48,17 +47,10 @@ pub(in crate::landing) fn event(checks: &[Check]) -> Option<Value> {
     }))
 }
 
-/// The windows whose folders hold a file.
-fn landed(folder: &Path) -> Vec<Window> {
-    let key = key_name(Partition::Window);
-    let mut windows = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let days = name.split_once('=').filter(|(kind, _)| *kind == key);
-        let days = days.and_then(|(_, days)| days.split_once('_'));
-        let window = days.and_then(|(from, to)| Window::new(from.parse().ok()?, to.parse().ok()?));
-        let filled = fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_some());
-        windows.extend(window.filter(|_| filled));
-    }
-    windows
+/// The days that a key of this kind names.
+fn window_of(key: &str) -> Option<Window> {
+    let (kind, days) = key.split_once('=')?;
+    let (from, to) = days.split_once('_')?;
+    let window = Window::new(from.parse().ok()?, to.parse().ok()?);
+    window.filter(|_| kind == key_name(Partition::Window))
 }

@@ -1,11 +1,12 @@
 //! What an operator is told: the snapshot, a dry run, ids, one cell, how late data is.
 
+use super::backfill::{backfill, order, september};
 use super::cells::{day, name, window};
+use super::exclusions::exclude;
+use super::rules::pause;
 use super::world::{Weather, World, schedule, start};
 use crate::coverage::{CellState, Fate, Only};
-use crate::roster::{
-    Answer, Backfill, Command, Lateness, ListName, Mark, Mode, Order, ScheduleNow, Snapshot,
-};
+use crate::roster::{Answer, Command, Lateness, ListName, Mark, Mode, ScheduleNow, Snapshot};
 use crate::run::{NextPart, PartState, RunState, next_part};
 use crate::schedule::{Freshness, Partition};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -107,18 +108,7 @@ fn what_one_backfill_leaves_to_the_next_is_counted_in_cells() {
     daily.chunk.days = 1;
     let mut world = World::new(1, Weather::default(), vec![daily]);
     let asked = window("2025-01-01", "2026-08-23");
-    let wanted = Backfill {
-        schedule: name("daily"),
-        window: asked,
-        only: Only::Missing,
-        max_active: 1,
-        order: Order::Newest,
-    };
-    let command = Command::Backfill {
-        wanted,
-        by: "test".into(),
-        mode: Mode::Dry,
-    };
+    let command = order(asked, Only::Missing, 1, Mode::Dry);
     let Ok(Answer::Backfill { runs, left, .. }) = world.command(command) else {
         panic!("no plan")
     };
@@ -132,15 +122,8 @@ fn whole_windows_are_asked_for_the_properties_that_lack_them() {
     monthly.partition = Partition::Window;
     monthly.window = crate::schedule::WindowRule::PreviousMonth;
     let mut world = World::new(1, Weather::default(), vec![monthly]);
-    let september = super::backfill::september();
-    let exclude = Command::Exclude {
-        property: 1,
-        reason: "sold".into(),
-        by: "test".into(),
-        mode: Mode::Act,
-    };
-    world.command(exclude).expect("excluded");
-    let runs = super::backfill::backfill(&mut world, september, Only::Missing);
+    exclude(&mut world, 1, Mode::Act);
+    let runs = backfill(&mut world, september(), Only::Missing);
     let asked: Vec<_> = runs.iter().map(|run| run.properties.to_vec()).collect();
     assert_eq!(asked, [vec![2, 3, 4]]);
     assert_eq!(runs[0].property_count, 3);
@@ -170,13 +153,7 @@ fn a_day_is_promised_only_by_a_fire_that_will_come_and_holds_it() {
     // It is 12:00 on the second: the next fire exports the first.
     assert_eq!(next_for(&mut world, "2026-11-01"), Some(minute(30)));
     assert_eq!(next_for(&mut world, "2026-11-02"), None, "not by that fire");
-    let pause = Command::Pause {
-        schedule: name("daily"),
-        reason: "audit".into(),
-        by: "test".into(),
-        mode: Mode::Act,
-    };
-    world.command(pause).expect("paused");
+    world.command(pause("daily")).expect("paused");
     assert_eq!(next_for(&mut world, "2026-11-01"), None, "paused");
     let mut disabled = daily;
     disabled.enabled = false;

@@ -178,13 +178,7 @@ fn a_paused_or_unknown_schedule_is_refused() {
         Weather::default(),
         vec![schedule("daily", "30 1 1 1 *", 5)],
     );
-    let pause = Command::Pause {
-        schedule: name("daily"),
-        reason: "audit".into(),
-        by: "test".into(),
-        mode: Mode::Act,
-    };
-    world.command(pause).expect("paused");
+    world.command(super::rules::pause("daily")).expect("paused");
     let refused = world.command(order(september(), Only::Missing, 2, Mode::Act));
     assert!(matches!(refused, Err(Refusal::Conflict { .. })));
     world.schedules.clear();

@@ -3,7 +3,7 @@
 use super::world::{Weather, World, schedule};
 use crate::roster::{Answer, Command, Mode, PropertyNow};
 
-fn exclude(world: &mut World, property: i64, mode: Mode) -> Vec<PropertyNow> {
+pub(super) fn exclude(world: &mut World, property: i64, mode: Mode) -> Vec<PropertyNow> {
     let command = Command::Exclude {
         property,
         reason: "sold".into(),

@@ -55,6 +55,19 @@ impl Kept {
         }
     }
 
+    /// From now on it may not know all there is.
+    pub fn put_in_doubt(&mut self, cause: Cause, since: chrono::DateTime<chrono::Utc>) {
+        let doubt = Doubt {
+            cause,
+            since,
+            manifests_read: true,
+        };
+        self.keep(Saved::Setting {
+            key: Doubt::KEY.to_owned(),
+            value: serde_json::to_value(doubt).ok(),
+        });
+    }
+
     pub fn doubt(&self) -> Option<Doubt> {
         let stored = self.settings.get(Doubt::KEY)?;
         Some(serde_json::from_value(stored.clone()).expect("a doubt"))

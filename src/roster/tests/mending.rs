@@ -1,9 +1,10 @@
 //! A state that is older than what was done, and what its files alone still tell.
 
 use super::cells::{name, window};
+use super::exclusions::exclude;
 use super::kept::Kept;
 use super::world::{Weather, World, schedule, start};
-use crate::roster::{Cause, Doubt, Grounds, Loaded, Saved};
+use crate::roster::{Cause, Grounds, Loaded, Mode};
 use crate::run::{CellSpan, JobStatus, PublishedFile, Remains, Run, RunId, RunRemains, RunState};
 use crate::schedule::{Format, Report};
 use chrono::TimeDelta;
@@ -11,15 +12,7 @@ use std::collections::BTreeSet;
 
 /// The store is put back to what it was, and says so.
 fn put_back(world: &mut World, mut older: Kept) {
-    let doubt = Doubt {
-        cause: Cause::Behind,
-        since: world.now,
-        manifests_read: true,
-    };
-    older.keep(Saved::Setting {
-        key: Doubt::KEY.to_owned(),
-        value: serde_json::to_value(doubt).ok(),
-    });
+    older.put_in_doubt(Cause::Behind, world.now);
     world.kept = older;
     world.coming.clear();
     let now = world.now + TimeDelta::seconds(2);
@@ -91,13 +84,7 @@ fn a_lost_run_without_the_property_left_out_is_taken_up_without_it() {
         Weather::default(),
         vec![schedule("five", "0 0 1 1 *", 3)],
     );
-    let exclude = crate::roster::Command::Exclude {
-        property: 2,
-        reason: "sold".into(),
-        by: "test".into(),
-        mode: crate::roster::Mode::Act,
-    };
-    world.command(exclude).expect("excluded");
+    exclude(&mut world, 2, Mode::Act);
     let older = world.kept.clone();
     let run = world.trigger("five").expect("it may");
     put_back(&mut world, older);

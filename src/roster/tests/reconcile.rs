@@ -3,7 +3,7 @@
 use super::kept::Kept;
 use super::world::{Weather, World, limits, schedule, start};
 use crate::roster::{
-    Cause, Doubt, Effect, Grounds, Input, Listed, Loaded, Report, Roster, Saved, Standing, standing,
+    Cause, Doubt, Effect, Grounds, Input, Listed, Loaded, Report, Roster, Standing, standing,
 };
 use crate::run::{
     AttemptId, AttemptState, CellSpan, Event, Fault, FaultClass, JobSeen, JobStatus, LearnedBy,
@@ -81,15 +81,7 @@ impl World {
                 self.kept.keep(saved);
             }
         }
-        let doubt = Doubt {
-            cause: Cause::Rebuilt,
-            since: self.now,
-            manifests_read: true,
-        };
-        self.kept.keep(Saved::Setting {
-            key: Doubt::KEY.to_owned(),
-            value: serde_json::to_value(doubt).ok(),
-        });
+        self.kept.put_in_doubt(Cause::Rebuilt, self.now);
         let now = self.now;
         self.restart_at(now);
     }

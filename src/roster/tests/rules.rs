@@ -11,6 +11,15 @@ fn name(text: &str) -> Name {
     Name::parse(text).expect("a valid name")
 }
 
+pub(super) fn pause(schedule: &str) -> Command {
+    Command::Pause {
+        schedule: name(schedule),
+        reason: "maintenance".into(),
+        by: "test".into(),
+        mode: Mode::Act,
+    }
+}
+
 #[test]
 fn a_quiet_world_lands_every_fire() {
     let mut world = World::new(
@@ -89,12 +98,7 @@ fn fires_while_paused_are_skips_and_resuming_catches_nothing_up() {
         Weather::default(),
         vec![schedule("hourly", "0 * * * *", 2)],
     );
-    let pause = Command::Pause {
-        schedule: name("hourly"),
-        reason: "maintenance".into(),
-        by: "test".into(),
-        mode: Mode::Act,
-    };
+    let pause = pause("hourly");
     world.command(pause.clone()).expect("paused");
     assert!(matches!(
         world.command(pause),

@@ -155,6 +155,19 @@ fn events() -> Vec<(Event, Value)> {
             json!({"job_id": "job-1"}),
         ),
         (
+            Event::ArtifactFetched {
+                part,
+                attempt,
+                artifact: Artifact {
+                    bytes: 70,
+                    sha256: "00".into(),
+                    rows: 7,
+                    path: "raw".into(),
+                },
+            },
+            json!({"bytes": 70, "sha256": "00", "rows": 7}),
+        ),
+        (
             Event::FetchBroken {
                 part,
                 attempt,
@@ -265,6 +278,7 @@ fn the_journal_keeps_of_every_event_what_is_needed_to_understand_it() {
             "job_absent",
             "second_job_seen",
             "job_unwanted",
+            "artifact_fetched",
             "fetch_broken",
             "cancel_settled",
             "cancel_broken",

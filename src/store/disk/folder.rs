@@ -52,6 +52,12 @@ fn take(lock: &File, path: &Path) -> Result<(), Error> {
     Err(Error::Locked)
 }
 
+/// Whether there is a state in the folder, or a piece of one.
+pub fn holds_state(path: &Path) -> bool {
+    let mut pieces = ["sled", "journal", "snapshots"].iter();
+    pieces.any(|piece| path.join(piece).exists())
+}
+
 impl Folder {
     /// Locks the folder before anything else is written, then checks that its format is not a newer one.
     pub fn lock(path: &Path) -> Result<Folder, Error> {
@@ -92,8 +98,7 @@ impl Folder {
     /// A folder without a state is of the present format from now on; a state of an older one, or one whose `FORMAT` is
     /// lost, waits for `migrate`.
     fn begin_format(&self) -> Result<(), Error> {
-        let pieces = ["sled", "journal", "snapshots"];
-        match pieces.iter().any(|piece| self.join(piece).exists()) {
+        match holds_state(&self.path) {
             true => Ok(()),
             false => self.write_format().map(drop),
         }
@@ -164,15 +169,20 @@ impl Folder {
         self.sync()
     }
 
+    /// Bytes that are free for it; `None` if the file system does not say.
+    pub fn free(&self) -> Option<u64> {
+        let found = statvfs(&self.path).ok()?;
+        Some(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
     /// Gives up the ballast when the disk is nearly full: sled cannot even be opened without space.
     /// Otherwise sees to it that there is one.
     pub fn trim_ballast(&self, settings: &Settings) -> Ballast {
         let path = self.join("ballast");
         let bytes = settings.ballast_bytes;
-        let Ok(found) = statvfs(&self.path) else {
+        let Some(free) = self.free() else {
             return Ballast::Kept;
         };
-        let free = found.f_bavail.saturating_mul(found.f_frsize);
         if free < bytes {
             return match fs::remove_file(&path) {
                 Ok(()) => Ballast::Released,

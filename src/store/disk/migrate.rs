@@ -19,7 +19,6 @@ use crate::store::Error;
 use crate::store::journal::Shelf;
 use crate::store::journal::medium::Medium;
 use crate::store::state::{Broken, State};
-use rustix::fs::statvfs;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -155,10 +154,8 @@ fn kept(
     for piece in COPIED {
         state += total(&folder.join(piece))?;
     }
-    room(
-        state + 2 * total(&folder.join("sled"))?,
-        free(folder.path()),
-    )?;
+    let needed = state + 2 * total(&folder.join("sled"))?;
+    room(needed, folder.free().unwrap_or(u64::MAX))?;
     let copy = folder.named_beside(&prefix, settings.now);
     let part = PathBuf::from(format!("{}.part", copy.display()));
     let written = write_copy(folder, medium, format, &part);
@@ -233,13 +230,6 @@ fn total(path: &Path) -> io::Result<u64> {
         bytes += total(&entry?.path())?;
     }
     Ok(bytes)
-}
-
-/// Bytes that are free; `u64::MAX` if the file system does not say.
-fn free(path: &Path) -> u64 {
-    statvfs(path).map_or(u64::MAX, |found| {
-        found.f_bavail.saturating_mul(found.f_frsize)
-    })
 }
 
 fn room(needed: u64, free: u64) -> io::Result<()> {

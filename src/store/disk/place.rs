@@ -1,6 +1,6 @@
 //! A state folder before it is opened: whether there is a state in it, and putting one aside.
 
-use super::folder::{Folder, io_error};
+use super::folder::{Folder, holds_state, io_error};
 use super::settings::Settings;
 use super::snapshot;
 use crate::store::{Error, Sequence};
@@ -27,22 +27,18 @@ pub enum Presence {
     Present,
 }
 
-/// Looks whether there is a state in the folder; writes nothing.
+/// Looks whether there is a state in the folder, a copy without its `lock` among them; writes nothing but that.
 ///
 /// # Errors
 /// `Locked` while a daemon has it, `NewerFormat` if a newer one made it.
 pub fn probe(path: &Path) -> Result<Presence, Error> {
-    if !path.join("lock").exists() {
-        return Ok(Presence::Absent);
-    }
-    Ok(presence(&Folder::lock(path)?))
-}
-
-fn presence(folder: &Folder) -> Presence {
-    let there = ["sled", "journal", "snapshots"];
-    match there.iter().any(|piece| folder.join(piece).exists()) {
-        true => Presence::Present,
-        false => Presence::Absent,
+    let _lock = match holds_state(path) || path.join("lock").exists() {
+        true => Folder::lock(path)?,
+        false => return Ok(Presence::Absent),
+    };
+    match holds_state(path) {
+        true => Ok(Presence::Present),
+        false => Ok(Presence::Absent),
     }
 }
 
@@ -52,7 +48,7 @@ fn presence(folder: &Folder) -> Presence {
 /// As [`probe`]; `Io` if it cannot be moved.
 pub fn set_aside(settings: &Settings) -> Result<Option<PathBuf>, Error> {
     let folder = Folder::lock(&settings.path)?;
-    if presence(&folder) == Presence::Absent {
+    if !holds_state(folder.path()) {
         return Ok(None);
     }
     let beside = folder

@@ -236,6 +236,16 @@ fn an_old_sled_in_a_new_folder_is_refilled() {
 }
 
 #[test]
+fn a_copy_without_its_lock_is_a_state_and_nothing_is_none() {
+    let folder = old();
+    drop(fs::remove_file(folder.path().join("lock")));
+    assert_eq!(probe(folder.path()).unwrap(), Presence::Present);
+    let empty = place();
+    assert_eq!(probe(empty.path()).unwrap(), Presence::Absent);
+    assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn an_export_of_format_1_is_imported() {
     let folder = place();
     let path = folder.path().join("state");
