@@ -8,6 +8,7 @@ mod catch_up;
 mod cells;
 mod claims;
 mod clocks;
+mod dice;
 mod endings;
 mod exclusions;
 mod kept;
@@ -19,6 +20,7 @@ mod newcomers;
 mod reconcile;
 mod rules;
 mod silence;
+mod stories;
 mod vendor;
 mod world;
 

@@ -64,7 +64,7 @@ fn remains_of(world: &World) -> Vec<Remains> {
 
 impl World {
     /// The state burns; manifests and the vendor's list are all that is left.
-    fn burn(&mut self) {
+    pub(super) fn burn(&mut self) {
         let remains = remains_of(self);
         self.kept = Kept::default();
         self.coming.clear();

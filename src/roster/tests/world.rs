@@ -2,6 +2,7 @@
 //!
 //! The store keeps what a turn saved, so that a crash is: drop the roster, load it again from there.
 
+pub use super::dice::Dice;
 use super::kept::Kept;
 use crate::roster::{Answer, Command, Input, Limits, Loaded, Mode, Report, Roster, Turn};
 use crate::run::{AttemptId, JobSeen, JobStatus, Run, RunId, RunState};
@@ -13,28 +14,6 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// splitmix64: a seed gives a run, for ever.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound.max(1)
-    }
-
-    /// True in `percent` of a hundred rolls.
-    pub fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
 
 /// How bad the world is, in percent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,6 +54,8 @@ pub struct Job {
 pub enum Logging {
     On,
     Off,
+    /// Whole turns, as [`super::stories`] compares them.
+    Story,
 }
 
 /// What will happen, and when.
@@ -340,6 +321,9 @@ impl World {
     }
 
     fn carry_out(&mut self, turn: Turn) {
+        if self.logging == Logging::Story {
+            self.tell(&turn);
+        }
         for entry in &turn.entries {
             if entry.body["event"] == "submit_started" {
                 let run = entry.run.as_deref().unwrap_or_default();
@@ -351,7 +335,7 @@ impl World {
                 Some(count) => *count += 1,
                 None => drop(self.happened.insert(name.to_owned(), 1)),
             }
-            if self.logging == Logging::Off {
+            if self.logging != Logging::On {
                 continue;
             }
             self.log.push(format!(
