@@ -9,6 +9,7 @@ mod cells;
 mod claims;
 mod clocks;
 mod dice;
+mod edges;
 mod endings;
 mod exclusions;
 mod kept;

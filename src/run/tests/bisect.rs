@@ -259,3 +259,64 @@ fn a_job_that_the_vendor_cancelled_is_no_propertys_fault() {
     assert_eq!(run.parts.len(), 1);
     assert_eq!(run.state, RunState::Failed);
 }
+
+#[test]
+fn words_that_name_all_or_many_tell_no_offender() {
+    for (words, split) in [
+        ("99001000 is unknown", true),
+        ("99001000, 99001003 and 99001005 are unknown", true),
+        (
+            "99001000, 99001001, 99001003 and 99001005 are unknown",
+            false,
+        ),
+        ("1000 and 99001009 are unknown", false),
+    ] {
+        assert_eq!(refused(6, words), split, "{words}");
+    }
+    assert!(refused(3, "99001000 and 99001002 are unknown"));
+    assert!(!refused(3, "99001000, 99001001 and 99001002 are unknown"));
+}
+
+/// Whether a part of so many properties is split when its create is refused with these words.
+fn refused(count: u32, words: &str) -> bool {
+    let mut run = planned(count, count);
+    let (part, attempt) = (1, 1);
+    step(&mut run, &Event::SubmitStarted { part, attempt }, start()).expect("started");
+    let fault = Fault::new(FaultClass::Invalid, words);
+    let failure = CreateFailure::Refused(fault);
+    let event = Event::SubmitFailed {
+        part,
+        attempt,
+        failure,
+    };
+    let touched = step(&mut run, &event, start()).expect("refused");
+    touched.split.is_some()
+}
+
+#[test]
+fn looking_for_offenders_costs_so_many_jobs() {
+    for (count, chunk, from, to, words, jobs) in [
+        // Three tries of the part, two pieces a level, the offender twice.
+        (16, 16, 0, 1, Words::Silent, 12),
+        // Three tries and ten pieces: nothing shows that the vendor delivers.
+        (16, 16, 0, 16, Words::Silent, 13),
+        (16, 16, 0, 16, Words::Naming, 34),
+        // Sixteen pieces beside a part that was delivered.
+        (32, 16, 16, 32, Words::Silent, 22),
+        (32, 16, 16, 32, Words::Naming, 35),
+        (48, 8, 0, 48, Words::Silent, 38),
+        (48, 8, 8, 48, Words::Silent, 106),
+        // Each of 24 parts: three tries, six pieces, four of them twice.
+        (100, 4, 4, 100, Words::Silent, 313),
+        // One good part, three tries of 99, and no more than 256 pieces.
+        (2_000, 20, 20, 2_000, Words::Silent, 554),
+    ] {
+        let mut run = planned(count, chunk);
+        let bad = (from..to).map(|n| 99_001_000 + n).collect();
+        assert_eq!(
+            live(&mut run, &bad, words),
+            jobs,
+            "{from} to {to} of {count} in parts of {chunk}"
+        );
+    }
+}

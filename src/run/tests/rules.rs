@@ -273,6 +273,41 @@ fn a_break_costs_another_download_and_no_job_while_the_result_is_kept() {
 }
 
 #[test]
+fn a_download_comes_again_when_that_may_help() {
+    for (class, wish, seconds) in [
+        (FaultClass::Disk, None, 10),
+        (FaultClass::Unreachable, None, 30),
+        (FaultClass::Throttled, Some(77), 77),
+        (FaultClass::Credential, None, 30),
+        (FaultClass::Transfer, None, 1),
+    ] {
+        let mut run = planned();
+        succeeded(&mut run, 1, 1);
+        let mut fault = Fault::new(class, "broke");
+        fault.retry_after = wish.map(std::time::Duration::from_secs);
+        let event = Event::FetchBroken {
+            part: 1,
+            attempt: 1,
+            fault,
+        };
+        step(&mut run, &event, start()).expect("broken");
+        let PartState::Fetching { broken, not_before } = run.parts[&1].state else {
+            panic!("{class:?}: {:?}", run.parts[&1].state)
+        };
+        assert_eq!(
+            not_before,
+            start() + TimeDelta::seconds(seconds),
+            "{class:?}"
+        );
+        assert_eq!(
+            broken,
+            u32::from(class == FaultClass::Transfer),
+            "{class:?}"
+        );
+    }
+}
+
+#[test]
 fn a_result_gone_for_good_or_wrong_twice_costs_a_job() {
     let mut run = planned();
     succeeded(&mut run, 1, 1);

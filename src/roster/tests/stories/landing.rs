@@ -79,3 +79,56 @@ fn a_run_that_is_over_its_deadline() {
     world.pass(3_600);
     world.ends("a_run_that_is_over_its_deadline");
 }
+
+#[test]
+fn files_that_fail_their_checks_and_raw_files_that_are_gone() {
+    use crate::roster::{Input, Report};
+    use crate::run::{Published, Retrial, Verdict};
+    let mut world = ended(Weather::default());
+    world.pass(2_320);
+    let id = world.kept.runs.keys().next().expect("a run").clone();
+    let mut told = |what: &str, report| {
+        world.say(what);
+        world.coming.clear();
+        let turn = world.roster.handle(vec![Input::Report(report)], world.now);
+        world.take(turn);
+        world.pass(2);
+        world.coming.clear();
+    };
+    let run = id.clone();
+    let parts = vec![1];
+    told(
+        "the raw file of part 1 is gone",
+        Report::Lost { run, parts },
+    );
+    let published = Published {
+        verdict: Verdict::Quarantined,
+        reason: Some("rows: 3 of 10".into()),
+        names_days: Some(true),
+        files: Vec::new(),
+        rows: 3,
+        bytes: 30,
+        checks: Vec::new(),
+        landed: Vec::new(),
+        empty: Vec::new(),
+        missing: Vec::new(),
+        lost: Vec::new(),
+        told: vec![serde_json::json!({"event": "columns_changed", "added": ["x"]})],
+    };
+    let outcome = Ok(Box::new(published));
+    let run = id.clone();
+    told("a check failed", Report::Published { run, outcome });
+    for what in [Retrial::Parts, Retrial::Accept] {
+        let run = Box::new(world.run(&id));
+        let by = "test".to_owned();
+        let mode = Mode::Act;
+        world.ask(Command::Retry {
+            run,
+            what,
+            by,
+            mode,
+        });
+    }
+    world.pass(600);
+    world.ends("files_that_fail_their_checks");
+}

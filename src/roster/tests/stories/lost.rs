@@ -162,3 +162,36 @@ fn two_creates_for_the_same() {
     assert!(world.now > start());
     world.ends("two_creates_for_the_same");
 }
+
+#[test]
+fn a_state_that_burnt_while_nothing_ran() {
+    for (name, remains) in [("nothing_is_left", false), ("only_files_are_left", true)] {
+        let daily = schedule("daily", "30 12 2 11 *", 2);
+        let mut world = story(17, Weather::default(), vec![daily]);
+        if remains {
+            world.pass(2_800);
+        }
+        world.burn();
+        world.pass(2_400);
+        world.ends(name);
+    }
+}
+
+/// Its properties are others now, so that its parts are made of what their jobs asked for.
+#[test]
+fn a_lost_run_that_its_schedule_would_not_plan_so() {
+    let mut world = story(
+        20,
+        Weather::default(),
+        vec![schedule("daily", "30 12 2 11 *", 5)],
+    );
+    world.pass(1_801);
+    world.say("the declaration has changed, and all is lost");
+    let mut fewer = schedule("daily", "30 12 2 11 *", 4);
+    fewer.chunk.properties = 3;
+    world.schedules = vec![fewer];
+    world.jobs[2].seen.status = JobStatus::Failed;
+    world.burn();
+    world.pass(1_500);
+    world.ends("a_lost_run_made_of_its_jobs");
+}

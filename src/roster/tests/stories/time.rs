@@ -86,3 +86,38 @@ fn a_clock_that_falls_back_during_a_run() {
     world.pass(9_000);
     world.ends("a_clock_that_falls_back_during_a_run");
 }
+
+#[test]
+fn a_clock_that_falls_back_while_the_state_is_in_doubt() {
+    let mut world = story(
+        6,
+        Weather::default(),
+        vec![schedule("daily", "30 12 2 11 *", 3)],
+    );
+    world.pass(60);
+    world.weather.list_breaks = 100;
+    world.burn();
+    world.pass(20);
+    let before = world.now - TimeDelta::minutes(50);
+    world.coming.clear();
+    jump(&mut world, before);
+    world.pass(40);
+    world.weather.list_breaks = 0;
+    world.pass(4_800);
+    world.ends("a_clock_that_falls_back_in_doubt");
+}
+
+/// Days and hours are those of the schedule's zone, over the end of summer time.
+#[test]
+fn a_schedule_elsewhere() {
+    let mut there = schedule("there", "30 1 * * *", 1);
+    there.timezone = chrono_tz::America::New_York;
+    let cron = ["30 1 * * *".to_owned()];
+    there.cadence = crate::schedule::Cadence::compile(&cron, there.timezone).expect("a cron");
+    there.window = crate::schedule::WindowRule::LastDays(2);
+    there.jitter = std::time::Duration::from_secs(600);
+    let mut world = story(7, Weather::default(), vec![there]);
+    world.restart_at(start() - TimeDelta::days(3));
+    world.pass(3 * 86_400);
+    world.ends("a_schedule_elsewhere");
+}

@@ -157,3 +157,60 @@ fn reads_that_break_and_answers_that_come_too_late() {
     world.pass(2_000);
     world.ends("reads_that_break");
 }
+
+#[test]
+fn callbacks_of_many_jobs_at_once() {
+    let weather = Weather {
+        callback_lost: 100,
+        ..Weather::default()
+    };
+    let mut world = story(18, weather, vec![once("daily", 8)]);
+    world.pass(1_802);
+    let attempts = |from: u32, to: u32| {
+        let name = move |part| format!("daily.20261102T123000Z.p{part}.a1");
+        let heard = move |part| Input::Callback {
+            attempt: super::attempt(&name(part)),
+            count: 1,
+        };
+        (from..=to).map(heard).collect::<Vec<_>>()
+    };
+    for (what, inputs) in [
+        ("one", attempts(1, 1)),
+        ("and another while it is asked about", attempts(2, 2)),
+        ("three at once", attempts(2, 4)),
+        ("and again", attempts(1, 4)),
+    ] {
+        world.say(what);
+        let turn = world.roster.handle(inputs, world.now);
+        world.take(turn);
+        world.pass(if what == "one" { 0 } else { 9 });
+    }
+    world.pass(1_200);
+    world.ends("callbacks_of_many_jobs_at_once");
+}
+
+#[test]
+fn properties_are_asked_for_and_cannot_be_had() {
+    let mut asked = once("asked", 1);
+    asked.properties = crate::schedule::Properties::Accounts(crate::schedule::Accounts::All);
+    let mut world = story(19, Weather::default(), vec![asked]);
+    world.pass(1_800);
+    world.coming.clear();
+    let run = world.kept.runs.keys().next().expect("a run").clone();
+    for class in [FaultClass::Throttled, FaultClass::Unanswered] {
+        world.say(&format!("{class:?}"));
+        let outcome = Err(Fault::new(class, "as it is"));
+        let run = run.clone();
+        let report = Report::Asked { run, outcome };
+        let turn = world.roster.handle(vec![Input::Report(report)], world.now);
+        world.take(turn);
+        world.pass(60);
+        world.coming.clear();
+    }
+    world.say("the daemon starts again");
+    world.listing = vec![30, 10, 20, 10];
+    let now = world.now;
+    world.restart_at(now);
+    world.pass(3_600);
+    world.ends("properties_are_asked_for");
+}

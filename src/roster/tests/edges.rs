@@ -1,0 +1,222 @@
+//! Where a number or a rule turns over: one step before it, one behind.
+
+use super::cells::name;
+use super::world::{Weather, World, limits, schedule, start};
+use crate::roster::catch_up::undecided;
+use crate::roster::due::{due_by_fires, fire_windows};
+use crate::roster::{Answer, Command, Grounds, Loaded, Mark, Mode, Refusal, Roster};
+use crate::run::{Quarantine, Remains, Retrial, Run, RunState};
+use crate::schedule::{Schedule, Window};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
+
+fn seconds(count: i64) -> DateTime<Utc> {
+    start() + TimeDelta::seconds(count)
+}
+
+/// How many of the fires since `start` are summed up, and the first and the last of the others.
+fn decided(count: i64) -> (serde_json::Value, i64, i64) {
+    let every = schedule("every", "* * * * * *", 1);
+    let undecided = undecided(&every, &Mark::new(start()), seconds(count));
+    let of = |at: Option<&DateTime<Utc>>| (*at.expect("a fire") - start()).num_seconds();
+    let (first, last) = (undecided.fires.first(), undecided.fires.last());
+    let told = undecided.older.map(|older| older.body());
+    (told.unwrap_or_default(), of(first), of(last))
+}
+
+#[test]
+fn an_absence_of_any_length_is_decided_to_its_end() {
+    assert_eq!(decided(10_000), (serde_json::Value::Null, 1, 10_000));
+    let told = |count: i64| {
+        let (told, first, last) = decided(count);
+        assert_eq!(told["from"], serde_json::json!(seconds(1)));
+        assert_eq!(told["to"], serde_json::json!(seconds(first)));
+        (told["count"].as_i64(), first, last)
+    };
+    assert_eq!(told(10_001), (Some(1), 2, 10_001));
+    assert_eq!(told(99_999), (Some(89_999), 90_000, 99_999));
+    // So many that they are not walked over, nor counted.
+    assert_eq!(told(400_000), (None, 390_001, 400_000));
+}
+
+#[test]
+fn days_are_due_for_as_far_back_as_fires_can_have_asked() {
+    let daily = schedule("daily", "30 12 * * *", 1);
+    let from = "2000-01-01".parse().expect("a day");
+    let windows = fire_windows(&daily, from, start());
+    assert_eq!(windows.first(), Some(&Window::day(from)));
+    // It is the second, before the fire.
+    let last = "2026-10-31".parse().expect("a day");
+    assert_eq!(windows.last(), Some(&Window::day(last)));
+    let due = due_by_fires(&daily, from, start());
+    assert!(due.contains(from) && due.contains(last) && !due.contains(start().date_naive()));
+}
+
+/// The turns that decide what is due one hour after the start.
+fn turns(schedules: Vec<Schedule>) -> usize {
+    let mut world = World::new(4, Weather::default(), schedules);
+    world.now = start() + TimeDelta::hours(1);
+    let mut turns = 0;
+    while world
+        .roster
+        .poll_deadline()
+        .is_some_and(|(_, why)| why == "a fire")
+    {
+        let turn = world.roster.handle(Vec::new(), world.now);
+        world.take(turn);
+        turns += 1;
+        if world.kept.runs.len() == world.schedules.len() {
+            return turns;
+        }
+    }
+    panic!("{turns} turns decide {} fires", world.kept.runs.len());
+}
+
+#[test]
+fn a_turn_takes_as_many_fires_as_a_commit_takes() {
+    let made = |count: usize, properties: i64| {
+        let name = |number| format!("s{number:04}");
+        let one = |number| {
+            let mut one = schedule(&name(number), "0 13 2 11 *", properties);
+            one.chunk.properties = 1;
+            one
+        };
+        (0..count).map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(turns(made(2_000, 1)), 1, "light ones go together");
+    // 16 MiB at 1,020,000 bytes and two records each.
+    assert_eq!(turns(made(40, 2_000)), 3);
+}
+
+#[test]
+fn a_thousand_new_schedules_are_named_and_more_are_counted() {
+    for (count, told) in [(1_000, 1_000), (1_001, 1), (1_002, 1)] {
+        let many = (0..count).map(|number| schedule(&format!("s{number:04}"), "0 0 1 1 *", 1));
+        let world = World::new(1, Weather::default(), many.collect());
+        let events = world.log.iter().filter(|line| line.contains("first_seen"));
+        assert_eq!(events.count(), told, "{count}");
+    }
+}
+
+#[test]
+fn whether_files_name_their_days_is_remembered_both_ways() {
+    let mut world = World::new(
+        1,
+        Weather::default(),
+        vec![schedule("daily", "30 12 * * *", 1)],
+    );
+    let id = world.trigger("daily").expect("triggered");
+    for (told, one_day_parts) in [
+        (None, false),
+        (Some(true), false),
+        (Some(false), true),
+        (None, true),
+        (Some(false), true),
+        (Some(true), false),
+    ] {
+        world.roster.note_named_days(&id, told);
+        let turn = world.roster.handle(Vec::new(), world.now);
+        world.take(turn);
+        let mark = &world.kept.marks[&name("daily")];
+        assert_eq!(mark.one_day_parts, one_day_parts, "{told:?}");
+    }
+}
+
+#[test]
+fn manifests_without_a_column_of_dates_tell_that_parts_are_one_day_long() {
+    for (columns, one_day_parts) in [
+        (vec![], false),
+        (vec!["id".to_owned(), "rent".to_owned()], true),
+        (
+            vec!["id".to_owned(), "report_generation_date".to_owned()],
+            false,
+        ),
+    ] {
+        let remains = Remains {
+            columns,
+            schedule: name("daily"),
+            landed: Vec::new(),
+            empty: Vec::new(),
+            missing: Vec::new(),
+            runs: Vec::new(),
+        };
+        let restored = |schedules: &[Schedule]| {
+            let grounds = Grounds {
+                loaded: &Loaded::default(),
+                known: &BTreeSet::new(),
+                schedules,
+                submit_settle: limits().submit_settle,
+                now: start(),
+            };
+            let mut kept = super::kept::Kept::default();
+            for saved in grounds.restore(&remains).saved {
+                kept.keep(saved);
+            }
+            kept.marks[&name("daily")].clone()
+        };
+        let mark = restored(&[schedule("daily", "30 12 * * *", 1)]);
+        assert_eq!((mark.one_day_parts, mark.removed_at), (one_day_parts, None));
+        let gone = restored(&[]);
+        assert_eq!(
+            (gone.one_day_parts, gone.removed_at),
+            (false, Some(start()))
+        );
+    }
+}
+
+fn retried(run: &Run, what: Retrial) -> Result<(), String> {
+    let (mut roster, _) = Roster::load(limits(), Loaded::default(), Vec::new(), start());
+    let command = Command::Retry {
+        run: Box::new(run.clone()),
+        what,
+        by: "test".into(),
+        mode: Mode::Dry,
+    };
+    let turn = roster.handle(vec![crate::roster::Input::Command(1, command)], start());
+    match &turn.answers[0].1 {
+        Ok(Answer::Run(_)) => Ok(()),
+        Ok(other) => panic!("{other:?}"),
+        Err(Refusal::Conflict { message, .. }) => Err(message.clone()),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_may_be_tried_again() {
+    let weather = Weather {
+        job_fails: 100,
+        ..Weather::default()
+    };
+    let mut one = schedule("one", "0 0 1 1 *", 1);
+    one.retry.attempts = 1;
+    let mut world = World::new(1, weather, vec![one]);
+    let id = world.trigger("one").expect("triggered");
+    world.run_until(start() + TimeDelta::hours(1));
+    let failed = world.run(&id);
+    assert_eq!(failed.state, RunState::Failed);
+    let mut kept = failed.clone();
+    kept.quarantine = Some(Quarantine::Kept);
+    let mut unfit = kept.clone();
+    for part in unfit.parts.values_mut() {
+        part.state = crate::run::PartState::Fetched;
+    }
+    let mut untold = unfit.clone();
+    untold.quarantine = None;
+    let mut landed = untold.clone();
+    landed.state = RunState::Landed;
+    for (what, run, parts, accept) in [
+        ("failed parts", &failed, true, false),
+        ("failed parts and files in quarantine", &kept, true, true),
+        ("files in quarantine", &unfit, false, true),
+        ("neither", &untold, true, false),
+        ("landed", &landed, false, false),
+    ] {
+        assert_eq!(retried(run, Retrial::Parts).is_ok(), parts, "{what}");
+        assert_eq!(retried(run, Retrial::Accept).is_ok(), accept, "{what}");
+    }
+    let told = retried(&unfit, Retrial::Parts).expect_err("refused");
+    assert!(
+        told.contains(&format!("aptiqd retry {id} --accept")),
+        "{told}"
+    );
+}
