@@ -34,7 +34,7 @@ const NOT_RUN: [(&str, &str); 19] = [
     ("cargo run", "`.ci/run` runs those of the README"),
     ("cargo test", "`.ci/run` runs those of the README"),
     ("df ", "looks at the folders of an installation"),
-    ("docker ", "needs a container engine"),
+    ("docker ", "needs a container engine: `.ci/container`"),
     ("du ", "looks at the folders of an installation"),
     (
         "install ",
