@@ -5,7 +5,7 @@ use super::secret_file::Secrets;
 use super::section::Section;
 use super::sections;
 use super::sheet::Sheet;
-use super::{Notifier, WebAddress, overrides};
+use super::{Fault, Notifier, WebAddress, overrides};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -102,6 +102,8 @@ pub(super) const KEYS: &[&str] = &[
 #[derive(Default)]
 pub(super) struct Surroundings {
     overrides: Vec<(String, String)>,
+    /// Variables that override nothing, and what they are likely meant to be.
+    nearly: Vec<(String, String)>,
     pub runtime_folder: Option<PathBuf>,
     credentials: Option<PathBuf>,
 }
@@ -117,10 +119,14 @@ impl Surroundings {
                 }
                 "CREDENTIALS_DIRECTORY" => found.credentials = Some(PathBuf::from(value)),
                 _ if overrides::is_override(&name) => found.overrides.push((name, value)),
-                _ => {}
+                _ => {
+                    let meant = overrides::meant(&name, KEYS);
+                    found.nearly.extend(meant.map(|meant| (name, meant)));
+                }
             }
         }
         found.overrides.sort();
+        found.nearly.sort();
         found
     }
 }
@@ -129,13 +135,21 @@ impl Surroundings {
 pub(super) fn load(
     path: &Path,
     mut around: Surroundings,
-) -> (Result<Daemon, Vec<super::Fault>>, Vec<super::Fault>) {
+) -> (Result<Daemon, Vec<Fault>>, Vec<Fault>) {
     let mut sheet = match Sheet::open(path) {
         Ok(sheet) => sheet,
         Err(fault) => return (Err(vec![fault]), Vec::new()),
     };
     for (variable, value) in std::mem::take(&mut around.overrides) {
         sheet.push_override(variable, value);
+    }
+    for (variable, meant) in &around.nearly {
+        sheet.push_warning(Fault::of_file(
+            Path::new(&format!("${variable}")),
+            "no-override",
+            format!("`{variable}` overrides nothing"),
+            format!("a section and its key are joined by two underscores: {meant}"),
+        ));
     }
     let daemon = sheet.table().and_then(|mut table| {
         overrides::apply(&sheet, &mut table);

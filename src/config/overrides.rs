@@ -18,6 +18,21 @@ pub(super) fn is_override(variable: &str) -> bool {
     }
 }
 
+/// What a variable that overrides nothing is likely meant to be: `APTIQD_API_BASE_URL` for `APTIQD_API__BASE_URL`.
+pub(super) fn meant(variable: &str, sections: &[&str]) -> Option<String> {
+    let rest = variable.strip_prefix(PREFIX)?;
+    let section = sections.iter().map(|section| section.to_ascii_uppercase());
+    section
+        .filter_map(|section| {
+            let key = match rest.strip_prefix(&section)? {
+                "" => "KEY",
+                key => key.strip_prefix('_')?,
+            };
+            Some(format!("{PREFIX}{section}__{key}"))
+        })
+        .next()
+}
+
 /// Puts every override of the sheet into the file's table.
 pub(super) fn apply<'t>(sheet: &'t Sheet, table: &mut DeTable<'t>) {
     for over in sheet.overrides() {
@@ -102,6 +117,20 @@ mod tests {
             "XAPTIQD_API__BASE_URL",
         ] {
             assert!(!is_override(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_nearly_an_override_is_told() {
+        let meant = |variable| meant(variable, &["api", "callback"]);
+        let told = |text: &str| Some(text.to_owned());
+        assert_eq!(meant("APTIQD_API"), told("APTIQD_API__KEY"));
+        assert_eq!(
+            meant("APTIQD_CALLBACK_LISTEN"),
+            told("APTIQD_CALLBACK__LISTEN")
+        );
+        for other in ["APTIQD_APIARY", "APTIQD_LOG", "API_BASE_URL", "APTIQD_"] {
+            assert_eq!(meant(other), None, "{other}");
         }
     }
 }

@@ -122,6 +122,11 @@ impl Sheet {
         self.warnings.borrow_mut().push(warning);
     }
 
+    /// Something of another file, or of the environment, that is probably not meant.
+    pub fn push_warning(&self, warning: Fault) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
     /// A fault of another file that this one names.
     pub fn push(&self, fault: Fault) {
         self.faults.borrow_mut().push(fault);

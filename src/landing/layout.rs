@@ -1,12 +1,13 @@
 //! The names below the landing folder.
 
 use super::Error;
+use super::disk::disk_fault;
 use crate::clock;
-use crate::run::{PartNumber, RunId};
+use crate::run::{Fault, PartNumber, RunId};
 use crate::schedule::{Format, Name};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use std::{fs, io};
 
 /// Staging that nobody touched for so long belongs to no run that could still want it.
 const STALE: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -59,14 +60,29 @@ pub(super) fn data(schedule: &Name, key: &str, format: Format) -> String {
     format!("data/{schedule}/{key}/{schedule}.{}", format.as_str())
 }
 
-/// The keys of the schedule's partitions that have a manifest, in order.
-pub(super) fn keys(root: &Path, schedule: &Name) -> Vec<String> {
-    let mut keys: Vec<String> = names(&meta(root, schedule))
-        .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
-        .filter(|key| key.contains('='))
-        .collect();
+/// The keys of the schedule's partitions that have a manifest, in order; none if it has no folder of them.
+///
+/// # Errors
+/// The folder is there and cannot be read: that is not the same as an empty one.
+pub(super) fn keys(root: &Path, schedule: &Name) -> Result<Vec<String>, Fault> {
+    let folder = meta(root, schedule);
+    let failed = |error: io::Error| disk_fault("read", &folder, &error);
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut keys = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        let key = name.to_string_lossy();
+        keys.extend(
+            key.strip_suffix(".json")
+                .filter(|key| key.contains('='))
+                .map(str::to_owned),
+        );
+    }
     keys.sort_unstable();
-    keys
+    Ok(keys)
 }
 
 /// The keys of the schedule's partitions that readers see: whose folders below `data/` hold a file.

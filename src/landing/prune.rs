@@ -188,14 +188,17 @@ impl Needs {
         };
         let name = schedule.file_name().unwrap_or_default().to_string_lossy();
         let Ok(name) = Name::parse(&name) else {
+            needs.unreadable = Some(format!("`{name}` is no schedule's name"));
             return needs;
         };
-        for key in layout::keys(root, &name) {
-            match Manifest::load(root, &name, &key) {
-                Ok(Some(manifest)) => needs.add(manifest),
-                Ok(None) => {}
-                Err(fault) => needs.unreadable = Some(fault.message),
-            }
+        let keys = layout::keys(root, &name);
+        let manifests = keys.and_then(|keys| {
+            let manifests = keys.iter().map(|key| Manifest::load(root, &name, key));
+            manifests.collect::<Result<Vec<_>, _>>()
+        });
+        match manifests {
+            Ok(manifests) => manifests.into_iter().flatten().for_each(|it| needs.add(it)),
+            Err(fault) => needs.unreadable = Some(fault.message),
         }
         needs
     }
@@ -223,7 +226,11 @@ impl Needs {
         if let Some(unreadable) = &self.unreadable {
             return Some(unreadable.clone());
         }
-        for (path, bytes, _) in files(run).ok()? {
+        let files = match files(run) {
+            Ok(files) => files,
+            Err(fault) => return Some(fault.message),
+        };
+        for (path, bytes, _) in files {
             let Some(candidates) = self.by_length.get(&bytes).cloned() else {
                 continue;
             };

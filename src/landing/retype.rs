@@ -42,7 +42,7 @@ pub(super) fn retype(
         .map(|target| target.slice.key.as_str())
         .collect();
     let mut manifests = Vec::new();
-    for key in layout::keys(disk.root(), &order.schedule) {
+    for key in layout::keys(disk.root(), &order.schedule)? {
         if own.contains(key.as_str()) {
             continue;
         }

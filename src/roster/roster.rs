@@ -203,6 +203,7 @@ impl Roster {
             self.callbacks.poll(now, turn);
             self.dispatch(now, turn);
         }
+        self.tell_new_runs(turn);
         self.save(turn);
     }
 
@@ -328,6 +329,11 @@ impl Roster {
         self.dirty
             .cells
             .extend(cells.map(|property| (name.clone(), property)));
+    }
+
+    /// This turn made the run, or opened it again.
+    pub(super) fn is_new(&self, id: &RunId) -> bool {
+        self.dirty.new.contains(id)
     }
 
     pub(super) fn is_dirty(&self) -> BTreeSet<RunId> {

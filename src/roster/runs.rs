@@ -1,6 +1,6 @@
 //! Runs that are due by time, take their turn, or have ended.
 
-use super::{Ended, Landed, ListName, Roster, Turn, plan};
+use super::{Answer, Ended, Landed, ListName, Roster, Turn, plan};
 use crate::run::{Event, Part, Run, RunId, RunState, Trigger};
 use crate::schedule::Overlap;
 use chrono::{DateTime, Utc};
@@ -84,6 +84,18 @@ impl Roster {
         }
         let event = planned(run, Arc::clone(&run.properties));
         let _ = self.apply(id, &event, now, turn);
+    }
+
+    /// Runs that this turn made are told as it leaves them: started and cut into parts, if they may be.
+    pub(super) fn tell_new_runs(&self, turn: &mut Turn) {
+        for (_, answer) in &mut turn.answers {
+            if let Ok(Answer::Run(told)) = answer
+                && self.is_new(&told.id)
+                && let Some(run) = self.runs.get(&told.id)
+            {
+                (**told).clone_from(run);
+            }
+        }
     }
 
     /// Remembers in the schedule's mark how its run ended.

@@ -159,6 +159,41 @@ fn check_shows_every_fault_with_its_place() {
 }
 
 #[test]
+fn check_tells_warnings_in_its_document_too() {
+    let folder = configured();
+    let late = SCHEDULE.replace("30 12 * * *", "0 6 * * *");
+    fs::write(folder.path().join("schedules/early.toml"), late).unwrap();
+    let check = |words: &[&str]| {
+        let mut command = aptiqd(folder.path(), words);
+        let nearly = command.env("APTIQD_API_BASE_URL", "http://127.0.0.1:7/x");
+        nearly.output().expect("the binary runs")
+    };
+    let output = check(&["check", "--json"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let told = document(&output);
+    assert_eq!(
+        (&told["ok"], &told["faults"]),
+        (&true.into(), &serde_json::json!([]))
+    );
+    let warnings = told["warnings"].as_array().unwrap();
+    let codes: Vec<_> = warnings.iter().map(|it| &it["code"]).collect();
+    assert_eq!(codes, ["no-override", "unfinished-day"]);
+    assert_eq!(warnings[0]["file"], "$APTIQD_API_BASE_URL");
+    assert!(
+        warnings[0]["help"]
+            .as_str()
+            .unwrap()
+            .contains("APTIQD_API__BASE_URL")
+    );
+    let human = check(&["check"]);
+    assert!(
+        stderr(&human).contains("APTIQD_API__BASE_URL"),
+        "{}",
+        stderr(&human)
+    );
+}
+
+#[test]
 fn a_plan_of_days_is_exact_and_an_unknown_schedule_exits_4() {
     let folder = configured();
     let words = [

@@ -48,8 +48,12 @@ pub struct Fault {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     pub schema: String,
+    /// There are no faults. Warnings leave it so.
     pub ok: bool,
     pub faults: Vec<Fault>,
+    /// What is allowed but probably not meant; left out if there is nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Fault>,
 }
 
 /// Property × day cells by their fate, counted.
@@ -103,9 +107,13 @@ impl Plan {
 }
 
 impl Check {
-    pub fn new(faults: Vec<Fault>, ok: bool) -> Check {
-        let schema = "aptiqd.check/1".to_owned();
-        Check { schema, ok, faults }
+    pub fn new(faults: Vec<Fault>, warnings: Vec<Fault>) -> Check {
+        Check {
+            schema: "aptiqd.check/1".to_owned(),
+            ok: faults.is_empty(),
+            faults,
+            warnings,
+        }
     }
 }
 

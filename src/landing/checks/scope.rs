@@ -197,7 +197,7 @@ pub(super) struct History(pub Vec<u64>);
 
 impl History {
     pub fn read(root: &Path, order: &PublishOrder, except: &HashSet<&str>) -> History {
-        let mut keys = layout::keys(root, &order.schedule);
+        let mut keys = layout::keys(root, &order.schedule).unwrap_or_default();
         keys.retain(|key| !except.contains(key.as_str()));
         let newest = keys.iter().rev().take(HISTORY);
         let mut rows: Vec<u64> = newest

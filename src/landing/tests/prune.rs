@@ -209,3 +209,21 @@ async fn rows_that_cannot_be_told_apart_stand_for_nobody() {
     let order = world.order(1, &IDS, day, vec![first, second.expect("delivered")]);
     assert_eq!(lost(&world, &order).await, [1]);
 }
+
+/// What cannot be read may say that a raw file is needed.
+#[tokio::test]
+async fn nothing_goes_while_the_manifests_cannot_be_listed() {
+    let world = World::new(Format::Csv, Partition::Date).await;
+    let days = window("2026-11-01", "2026-11-01");
+    world.land(1, &IDS, days, &grid(&IDS, days, "x")).await;
+    let (meta, aside) = (world.root().join("meta/owned"), world.root().join("aside"));
+    std::fs::rename(&meta, &aside).expect("set aside");
+    std::fs::write(&meta, "no folder").expect("written");
+    let old = Duration::from_secs(3_600);
+    let pruned = prune(&world, &[], false, old).await;
+    assert!(pruned.removed.is_empty());
+    assert!(pruned.kept[0].reason.contains("meta/owned"), "{pruned:?}");
+    std::fs::remove_file(&meta).expect("removed");
+    std::fs::rename(&aside, &meta).expect("put back");
+    assert_eq!(prune(&world, &[], false, old).await.removed.len(), 1);
+}

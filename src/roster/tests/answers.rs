@@ -21,6 +21,35 @@ fn snapshot(world: &mut World) -> Snapshot {
     }
 }
 
+#[test]
+fn a_trigger_is_answered_with_the_run_as_it_begins() {
+    let mut world = World::new(
+        1,
+        Weather::default(),
+        vec![schedule("daily", "0 0 1 1 *", 5)],
+    );
+    let mut trigger = |window, mode| {
+        let command = Command::Trigger {
+            schedule: name("daily"),
+            window: Some(window),
+            by: "test".into(),
+            mode,
+        };
+        match world.command(command) {
+            Ok(Answer::Run(run)) => (run.state, run.parts.len()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (first, second) = (window("2026-10-01", "2026-10-01"), september());
+    assert_eq!(trigger(first, Mode::Act), (RunState::Running, 3));
+    assert_eq!(trigger(second, Mode::Dry), (RunState::Queued, 0));
+    assert_eq!(
+        trigger(second, Mode::Act),
+        (RunState::Queued, 0),
+        "it waits its turn"
+    );
+}
+
 fn minute(at: i64) -> DateTime<Utc> {
     start() + TimeDelta::minutes(at)
 }
