@@ -270,3 +270,100 @@ fn no_job_is_adopted_twice_and_nobody_elses_at_all() {
     assert!(anew > 20, "{anew} creates were sent anew");
     assert!(foreign > 200, "{foreign} jobs of others");
 }
+
+/// Whether the turn that brings a list asks the store whose its jobs are.
+fn asks_for_owners(world: &mut World) -> bool {
+    use crate::roster::{Effect, Input, Listed, Report};
+    let jobs = world.jobs.iter().filter(|job| job.foreign);
+    let listed = Listed {
+        jobs: jobs.map(|job| (job.seen.clone(), None)).collect(),
+        whole: true,
+        ahead: Some(TimeDelta::zero()),
+        ..Listed::default()
+    };
+    let report = Report::Listed {
+        asked_at: world.now,
+        outcome: Ok(listed),
+    };
+    let turn = world.roster.handle(vec![Input::Report(report)], world.now);
+    let asks = |effect: &Effect| matches!(effect, Effect::RecallOwners { .. });
+    let asked = turn.effects.iter().any(asks);
+    world.take(turn);
+    asked
+}
+
+#[test]
+fn a_job_that_asks_for_anything_else_is_not_taken() {
+    let changes: [(bool, &dyn Fn(&mut JobSeen)); 8] = [
+        (true, &|_| {}),
+        (false, &|job| job.report = Some(Kind::Floorplans)),
+        (false, &|job| job.report = None),
+        (false, &|job| job.format = Some(Format::Csv)),
+        (false, &|job| job.window = None),
+        (false, &|job| job.property_ids = vec![1, 2]),
+        (false, &|job| job.property_ids.clear()),
+        (false, &|job| {
+            job.callback_url = Some("https://elsewhere.example/hook".into())
+        }),
+    ];
+    for (number, (taken, change)) in changes.iter().enumerate() {
+        let (mut world, run) = vanished();
+        minutes(&mut world, 1);
+        let mut job = same_as(&world, &run, "theirs", 10);
+        change(&mut job.seen);
+        world.jobs.push(job);
+        assert_eq!(asks_for_owners(&mut world), *taken, "{number}");
+    }
+}
+
+#[test]
+fn while_a_create_for_the_same_is_under_way_nothing_is_claimed() {
+    let other = |change: &dyn Fn(&mut crate::schedule::Schedule)| {
+        let mut other = schedule("other", "0 0 1 1 *", 1);
+        change(&mut other);
+        other
+    };
+    for (number, (waits, second)) in [
+        (true, other(&|_| {})),
+        (false, other(&|it| it.report = Kind::Floorplans)),
+        (false, other(&|it| it.format = Format::Csv)),
+        (
+            false,
+            other(&|it| it.window = crate::schedule::WindowRule::LastDays(3)),
+        ),
+        (false, schedule("other", "0 0 1 1 *", 2)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let weather = Weather {
+            create_vanishes: 100,
+            ..Weather::default()
+        };
+        let one = schedule("one", "0 0 1 1 *", 1);
+        let mut world = World::new(1, weather, vec![one, second]);
+        world.no_echo = true;
+        let run = world.trigger("one").expect("a run");
+        minutes(&mut world, 1);
+        let job = same_as(&world, &run, "theirs", 10);
+        world.jobs.push(job);
+        world.trigger("other").expect("a run beside it");
+        assert_eq!(asks_for_owners(&mut world), !waits, "{number}");
+    }
+}
+
+#[test]
+fn too_many_that_may_be_it_are_told_without_asking_whose_they_are() {
+    for (many, asks) in [(20, true), (21, false)] {
+        let (mut world, run) = vanished();
+        minutes(&mut world, 1);
+        for number in 0..many {
+            let job = same_as(&world, &run, &format!("theirs-{number}"), 10);
+            world.jobs.push(job);
+        }
+        assert_eq!(asks_for_owners(&mut world), asks, "{many}");
+        assert_eq!(count(&world, "job_ambiguous"), u32::from(!asks));
+        assert!(!asks_for_owners(&mut world), "{many}");
+        assert_eq!(count(&world, "job_ambiguous"), u32::from(!asks));
+    }
+}

@@ -15,6 +15,7 @@ mod exclusions;
 mod kept;
 mod laws;
 mod lists;
+mod lost;
 mod many;
 mod mending;
 mod newcomers;
