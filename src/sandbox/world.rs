@@ -226,7 +226,9 @@ impl Spool {
             "aptiqd-sandbox-{}-{n}-{nanos:x}",
             std::process::id()
         ));
-        std::fs::create_dir(&path)?;
+        std::fs::create_dir(&path).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        })?;
         Ok(Spool(path))
     }
 

@@ -190,6 +190,19 @@ fn a_dry_demo_leaves_no_folder() {
 }
 
 #[test]
+fn a_demo_without_a_folder_for_temporary_files_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = aptiqd(folder.path(), &["demo", "--json"]);
+    let output = command.env("TMPDIR", folder.path().join("none")).output();
+    let output = output.expect("the binary runs");
+    assert_eq!(code(&output), 1);
+    let error = error(&output);
+    let told = |key: &str| error[key].as_str().unwrap().to_owned();
+    assert!(told("message").contains("/none/"), "{error}");
+    assert!(told("help").contains("$TMPDIR"), "{error}");
+}
+
+#[test]
 fn colours_come_only_when_they_are_forced_or_a_terminal_is_there() {
     let folder = configured();
     let coloured = |name: &str, value: &str| {

@@ -59,7 +59,8 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
     let sandbox = Sandbox::start(scene::sandbox_options()).await;
     let sandbox = sandbox.map_err(|error| {
         let message = format!("cannot start the simulated ApartmentIQ: {error}");
-        Failure::new(Code::Failed, message, "are there free ports on 127.0.0.1?")
+        let help = "it wants a free port on 127.0.0.1 and a folder for temporary files ($TMPDIR, else /tmp)";
+        Failure::new(Code::Failed, message, help)
     })?;
     let scene = Scene::set(&args.dir, &sandbox)?;
     let stop = CancellationToken::new();
