@@ -1,9 +1,12 @@
 //! A state that is damaged, too new, in use, or on a full disk: refused or mended, and loudly.
 
-use crate::stage::{DAY, PATIENCE, Process, Setup, Stage, text};
+use crate::stage::{DAY, PATIENCE, Process, Setup, Stage, list, text};
+use flate2::read::GzDecoder;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -281,4 +284,67 @@ fn on_a_full_disk_callbacks_are_told_to_come_again_until_there_is_room() {
         waiting.wait(PATIENCE).and_then(|status| status.code()),
         Some(0)
     );
+}
+
+/// The folder of `store::disk::tests::migration`, and the runs that had ended in it.
+fn folder_of_format_1(stage: &Stage) -> BTreeMap<String, String> {
+    let packed = |bytes: &'static [u8]| BufReader::new(GzDecoder::new(bytes));
+    let mut state = packed(include_bytes!(
+        "../../src/store/disk/tests/format1/state.gz"
+    ));
+    let mut name = String::new();
+    while state.read_line(&mut name).expect("a path") > 0 {
+        let mut length = String::new();
+        state.read_line(&mut length).expect("a length");
+        let mut bytes = vec![0; length.trim().parse().expect("a number")];
+        state.read_exact(&mut bytes).expect("a file");
+        let path = stage.path("state").join(name.trim());
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, bytes).expect("written");
+        name.clear();
+    }
+    fs::create_dir_all(stage.path("state/sled/blobs")).expect("made");
+    let export = packed(include_bytes!(
+        "../../src/store/disk/tests/format1/export.jsonl.gz"
+    ));
+    let records = export.lines().map(|line| line.expect("a line"));
+    let records = records.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    let runs = records.filter(|record| record["tree"] == "run");
+    let states = runs.map(|record| (text(&record["key"]), text(&record["value"]["state"])));
+    states
+        .filter(|(_, state)| {
+            !["queued", "running", "resolving", "publishing"].contains(&&state[..])
+        })
+        .collect()
+}
+
+#[test]
+fn a_daemon_migrates_a_folder_of_the_older_format_and_goes_on_from_it() {
+    let stage = Stage::set(Setup::default());
+    stage.schedule("daily", &[]);
+    let ended = folder_of_format_1(&stage);
+    assert!(ended.len() >= 8, "{ended:?}");
+    let copies = || {
+        let entries = fs::read_dir(stage.path("state")).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let names = names.map(|name| name.to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with("format1.")).count()
+    };
+    for again in [false, true] {
+        stage.start();
+        let runs = stage.verb(&["runs", "--limit", "100"]).exits(0).json();
+        let told = |id: &str| {
+            let run = list(&runs["runs"]).iter().find(|run| run["id"] == id);
+            text(&run.unwrap_or_else(|| panic!("{id} is lost"))["state"])
+        };
+        for (id, state) in &ended {
+            assert_eq!(&told(id), state, "{id}, again: {again}");
+        }
+        let events = stage.verb(&["events", "--limit", "1000"]).exits(0).stdout;
+        assert_eq!(events.matches("store_migrated").count(), 1, "{events}");
+        assert_eq!(copies(), 1);
+        let format = fs::read_to_string(stage.path("state/FORMAT")).expect("a format");
+        assert_eq!(format, "2\n");
+        stage.stop();
+    }
 }

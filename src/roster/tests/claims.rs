@@ -292,9 +292,11 @@ fn asks_for_owners(world: &mut World) -> bool {
     asked
 }
 
+type Change<'a> = &'a dyn Fn(&mut JobSeen);
+
 #[test]
 fn a_job_that_asks_for_anything_else_is_not_taken() {
-    let changes: [(bool, &dyn Fn(&mut JobSeen)); 8] = [
+    let changes: [(bool, Change<'_>); 8] = [
         (true, &|_| {}),
         (false, &|job| job.report = Some(Kind::Floorplans)),
         (false, &|job| job.report = None),

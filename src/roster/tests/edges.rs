@@ -4,8 +4,9 @@ use super::cells::name;
 use super::world::{Weather, World, limits, schedule, start};
 use crate::roster::catch_up::undecided;
 use crate::roster::due::{due_by_fires, fire_windows};
-use crate::roster::{Answer, Command, Grounds, Loaded, Mark, Mode, Refusal, Roster};
-use crate::run::{Quarantine, Remains, Retrial, Run, RunState};
+use crate::roster::reconcile::Reconciliation;
+use crate::roster::{Answer, Command, Grounds, Input, Loaded, Mark, Mode, Refusal, Report, Roster};
+use crate::run::{Fault, FaultClass, Quarantine, Remains, Retrial, Run, RunState};
 use crate::schedule::{Schedule, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
@@ -172,7 +173,7 @@ fn retried(run: &Run, what: Retrial) -> Result<(), String> {
         by: "test".into(),
         mode: Mode::Dry,
     };
-    let turn = roster.handle(vec![crate::roster::Input::Command(1, command)], start());
+    let turn = roster.handle(vec![Input::Command(1, command)], start());
     match &turn.answers[0].1 {
         Ok(Answer::Run(_)) => Ok(()),
         Ok(other) => panic!("{other:?}"),
@@ -219,4 +220,99 @@ fn what_may_be_tried_again() {
         told.contains(&format!("aptiqd retry {id} --accept")),
         "{told}"
     );
+}
+
+#[test]
+fn a_callback_that_changes_nothing_is_an_event_once_an_hour() {
+    let mut world = World::new(1, Weather::default(), Vec::new());
+    let mut told = |after: i64| {
+        let input = Input::Callback {
+            attempt: "gone.20261101T000000Z.p1.a1".parse().expect("an attempt"),
+            count: 2,
+        };
+        let turn = world.roster.handle(vec![input], seconds(after));
+        let [entry] = &turn.entries[..] else {
+            panic!("{:?}", turn.entries)
+        };
+        entry.body["event"].as_str().expect("a name").to_owned()
+    };
+    assert_eq!(told(0), "callback_heard");
+    assert_eq!(told(3_599), "callbacks_repeated");
+    assert_eq!(told(3_600), "callback_heard");
+    assert_eq!(told(3_601), "callbacks_repeated");
+    // A clock that went back far enough makes it one again.
+    assert_eq!(told(-1), "callback_heard");
+}
+
+/// What becomes of the order to cancel a job, by what the errand brought.
+fn ordered(class: FaultClass) -> (Option<String>, bool) {
+    let mut world = World::new(1, Weather::default(), vec![schedule("one", "0 0 1 1 *", 1)]);
+    let id = world.trigger("one").expect("triggered");
+    world.run_until(seconds(2));
+    let by = "test".to_owned();
+    let command = Command::Cancel {
+        run: id.clone(),
+        by,
+        mode: Mode::Act,
+    };
+    world.command(command).expect("cancelled");
+    world.coming.clear();
+    let attempt = crate::run::AttemptId {
+        run: id.clone(),
+        part: 1,
+        number: 1,
+    };
+    let report = Report::Cancelled {
+        attempt,
+        job_id: "job-0".into(),
+        outcome: Err(Fault::new(class, "words")),
+    };
+    let turn = world.roster.handle(vec![Input::Report(report)], world.now);
+    world.take(turn);
+    let order = world.run(&id).parts[&1].attempts[0].cancelling[0].clone();
+    (order.outcome, world.kept.open.contains(&id))
+}
+
+#[test]
+fn a_cancel_that_broke_is_tried_again_and_one_that_finds_nothing_is_not() {
+    for class in [FaultClass::Gone, FaultClass::Invalid] {
+        assert_eq!(
+            ordered(class),
+            (Some("words".to_owned()), false),
+            "{class:?}"
+        );
+    }
+    for class in [
+        FaultClass::Unanswered,
+        FaultClass::Throttled,
+        FaultClass::Unreachable,
+    ] {
+        assert_eq!(ordered(class), (None, true), "{class:?}");
+    }
+}
+
+/// Nothing new is begun until the hold is over, to the second.
+#[test]
+fn a_state_in_doubt_holds_for_ten_minutes_and_no_longer() {
+    let doubt = crate::roster::Doubt {
+        cause: crate::roster::Cause::Rebuilt,
+        since: start(),
+        manifests_read: true,
+    };
+    let mut state = Reconciliation::begin(Some(doubt), start());
+    assert!(state.is_due(start()) && !state.is_due(seconds(-1)));
+    assert!(state.holds(seconds(599)) && !state.holds(seconds(600)));
+    assert_eq!(
+        state.held_for(seconds(599)),
+        Some(crate::roster::Cause::Rebuilt)
+    );
+    assert_eq!(state.held_for(seconds(600)), None);
+    // A clock that goes back makes it no longer; one that went on takes nothing away.
+    state.look_again(seconds(-3_600));
+    assert_eq!(state.due_at(), seconds(-3_600));
+    assert!(state.holds(seconds(-3_001)) && !state.holds(seconds(-3_000)));
+    state.look_again(seconds(-3_300));
+    assert!(state.holds(seconds(-3_001)) && !state.holds(seconds(-3_000)));
+    let sure = Reconciliation::begin(None, start());
+    assert!(!sure.holds(start()) && !sure.is_in_doubt());
 }
