@@ -25,7 +25,7 @@ pub fn perform(args: Args, context: &Context) -> Outcome {
     let paths = match args.paths {
         paths if paths.is_empty() => match config::locate(context.config.as_deref()) {
             Ok(path) => vec![path],
-            Err(fault) => return refuse(&[fault], &[], context),
+            Err(fault) => return refuse(&[fault], context),
         },
         paths => paths,
     };
@@ -38,10 +38,10 @@ pub fn perform(args: Args, context: &Context) -> Outcome {
         ));
     }
     if !checked.faults.is_empty() {
-        return refuse(&checked.faults, &checked.warnings, context);
+        return refuse(&checked.faults, context);
     }
     if console.is_json() {
-        console.document(&Check::new(Vec::new(), views(&checked.warnings)));
+        console.document(&Check::new(Vec::new()));
     } else {
         let schedules = counted(checked.schedules.len() as u64, "schedule");
         let warnings = match checked.warnings.len() as u64 {
@@ -60,18 +60,14 @@ pub fn perform(args: Args, context: &Context) -> Outcome {
 }
 
 /// The faults are the answer; the error says only how many.
-fn refuse(faults: &[config::Fault], warnings: &[config::Fault], context: &Context) -> Outcome {
+fn refuse(faults: &[config::Fault], context: &Context) -> Outcome {
     let console = &context.console;
     if console.is_json() {
-        console.document(&Check::new(views(faults), views(warnings)));
+        console.document(&Check::new(faults.iter().map(Fault::from).collect()));
     } else {
         console.say(&format!("{}\n", config::render(faults)));
     }
     let message = counted(faults.len() as u64, "fault");
     let help = "each says above how it is mended";
     Err(Failure::new(Code::Config, message, help))
-}
-
-fn views(faults: &[config::Fault]) -> Vec<Fault> {
-    faults.iter().map(Fault::from).collect()
 }

@@ -158,39 +158,21 @@ fn check_shows_every_fault_with_its_place() {
     assert_eq!(code(&single), 0, "{}", stderr(&single));
 }
 
+/// On stderr, since the document has faults alone.
 #[test]
-fn check_tells_warnings_in_its_document_too() {
+fn check_warns_of_a_variable_that_is_nearly_an_override() {
     let folder = configured();
-    let late = SCHEDULE.replace("30 12 * * *", "0 6 * * *");
-    fs::write(folder.path().join("schedules/early.toml"), late).unwrap();
-    let check = |words: &[&str]| {
+    for words in [&["check"][..], &["check", "--json"]] {
         let mut command = aptiqd(folder.path(), words);
         let nearly = command.env("APTIQD_API_BASE_URL", "http://127.0.0.1:7/x");
-        nearly.output().expect("the binary runs")
-    };
-    let output = check(&["check", "--json"]);
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
-    let told = document(&output);
-    assert_eq!(
-        (&told["ok"], &told["faults"]),
-        (&true.into(), &serde_json::json!([]))
-    );
-    let warnings = told["warnings"].as_array().unwrap();
-    let codes: Vec<_> = warnings.iter().map(|it| &it["code"]).collect();
-    assert_eq!(codes, ["no-override", "unfinished-day"]);
-    assert_eq!(warnings[0]["file"], "$APTIQD_API_BASE_URL");
-    assert!(
-        warnings[0]["help"]
-            .as_str()
-            .unwrap()
-            .contains("APTIQD_API__BASE_URL")
-    );
-    let human = check(&["check"]);
-    assert!(
-        stderr(&human).contains("APTIQD_API__BASE_URL"),
-        "{}",
-        stderr(&human)
-    );
+        let output = nearly.output().expect("the binary runs");
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let told = stderr(&output);
+        assert!(told.contains("$APTIQD_API_BASE_URL:1:1"), "{told}");
+        assert!(told.contains("APTIQD_API__BASE_URL"), "{told}");
+    }
+    let sound = stderr(&run(folder.path(), &["check"]));
+    assert!(!sound.contains("APTIQD_"), "{sound}");
 }
 
 #[test]

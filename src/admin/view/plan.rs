@@ -48,12 +48,9 @@ pub struct Fault {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     pub schema: String,
-    /// There are no faults. Warnings leave it so.
+    /// There are no faults.
     pub ok: bool,
     pub faults: Vec<Fault>,
-    /// What is allowed but probably not meant; left out if there is nothing of it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<Fault>,
 }
 
 /// Property × day cells by their fate, counted.
@@ -107,13 +104,9 @@ impl Plan {
 }
 
 impl Check {
-    pub fn new(faults: Vec<Fault>, warnings: Vec<Fault>) -> Check {
-        Check {
-            schema: "aptiqd.check/1".to_owned(),
-            ok: faults.is_empty(),
-            faults,
-            warnings,
-        }
+    pub fn new(faults: Vec<Fault>) -> Check {
+        let (schema, ok) = ("aptiqd.check/1".to_owned(), faults.is_empty());
+        Check { schema, ok, faults }
     }
 }
 

@@ -174,7 +174,7 @@ fn a_check_and_an_error_have_exactly_their_fields() {
         message: "m".into(),
         help: "h".into(),
     };
-    let check = serde_json::to_value(Check::new(vec![fault], Vec::new())).unwrap();
+    let check = serde_json::to_value(Check::new(vec![fault])).unwrap();
     assert_eq!(
         check,
         json!({"schema": "aptiqd.check/1", "ok": false, "faults": [{
