@@ -316,3 +316,39 @@ fn a_state_in_doubt_holds_for_ten_minutes_and_no_longer() {
     let sure = Reconciliation::begin(None, start());
     assert!(!sure.holds(start()) && !sure.is_in_doubt());
 }
+
+/// An address that no key proves is good enough to fetch a result, not to cancel a job.
+#[test]
+fn what_is_not_proven_to_be_ours_is_not_cancelled() {
+    for (number, proven) in [(1, false), (2, false), (1, true), (2, true)] {
+        let one = schedule("one", "0 0 1 1 *", 1);
+        let mut world = World::new(1, Weather::default(), vec![one]);
+        let id = world.trigger("one").expect("triggered");
+        world.run_until(seconds(2));
+        world
+            .kept
+            .put_in_doubt(crate::roster::Cause::Rebuilt, world.now);
+        world.restart_at(seconds(3));
+        world.coming.clear();
+        let attempt = crate::run::AttemptId {
+            run: id.clone(),
+            part: 1,
+            number,
+        };
+        let mut strange = world.jobs[0].seen.clone();
+        strange.job_id = "strange".into();
+        let listed = crate::roster::Listed {
+            jobs: vec![(strange, proven.then(|| attempt.clone()))],
+            whole: true,
+            unproven: [("strange".to_owned(), attempt)].into_iter().collect(),
+            ahead: None,
+        };
+        let report = Report::Listed {
+            asked_at: world.now,
+            outcome: Ok(listed),
+        };
+        let turn = world.roster.handle(vec![Input::Report(report)], world.now);
+        let cancels = |effect: &crate::roster::Effect| matches!(effect, crate::roster::Effect::CancelJob { job_id, .. } if job_id == "strange");
+        assert_eq!(turn.effects.iter().any(cancels), proven, "attempt {number}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The words that people, scripts and the journal read, and the ids that travel.
 
 use super::super::*;
-use super::{run, start};
+use super::{planned, run, start};
 use crate::schedule::Name;
 use serde_json::json;
 
@@ -152,4 +152,42 @@ fn a_run_stores_its_losses_only_if_there_were_any() {
     assert_eq!(losses(&run), None);
     run.losses = 2;
     assert_eq!(losses(&run), Some(json!(2)));
+}
+
+#[test]
+fn an_incomplete_run_says_what_failed_or_what_the_files_lack() {
+    for abandoned in [false, true] {
+        let mut run = planned();
+        run.state = RunState::Publishing;
+        for part in run.parts.values_mut() {
+            part.state = PartState::Fetched;
+        }
+        if abandoned {
+            let part = run.parts.get_mut(&2).expect("a part");
+            part.state = PartState::Abandoned;
+        }
+        let published = Box::new(Published {
+            verdict: Verdict::Incomplete,
+            reason: Some("2 property-days are in no file".to_owned()),
+            names_days: None,
+            files: Vec::new(),
+            rows: 3,
+            bytes: 30,
+            checks: Vec::new(),
+            landed: Vec::new(),
+            empty: Vec::new(),
+            missing: Vec::new(),
+            lost: Vec::new(),
+            told: Vec::new(),
+        });
+        step(&mut run, &Event::RunPublished { published }, start()).expect("published");
+        assert_eq!(run.state, RunState::Incomplete);
+        let told = run.reason.as_deref().unwrap_or_default();
+        assert_eq!(
+            told == "2 property-days are in no file",
+            !abandoned,
+            "{told}"
+        );
+        assert!(!told.is_empty());
+    }
 }
