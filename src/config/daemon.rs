@@ -102,8 +102,7 @@ pub(super) const KEYS: &[&str] = &[
 #[derive(Default)]
 pub(super) struct Surroundings {
     overrides: Vec<(String, String)>,
-    /// Variables that override nothing, and what they are likely meant to be.
-    nearly: Vec<(String, String)>,
+    warnings: Vec<Fault>,
     pub runtime_folder: Option<PathBuf>,
     credentials: Option<PathBuf>,
 }
@@ -119,14 +118,11 @@ impl Surroundings {
                 }
                 "CREDENTIALS_DIRECTORY" => found.credentials = Some(PathBuf::from(value)),
                 _ if overrides::is_override(&name) => found.overrides.push((name, value)),
-                _ => {
-                    let meant = overrides::meant(&name, KEYS);
-                    found.nearly.extend(meant.map(|meant| (name, meant)));
-                }
+                _ => found.warnings.extend(overrides::nearly(&name, KEYS)),
             }
         }
         found.overrides.sort();
-        found.nearly.sort();
+        found.warnings.sort_by(|a, b| a.file.cmp(&b.file));
         found
     }
 }
@@ -143,13 +139,8 @@ pub(super) fn load(
     for (variable, value) in std::mem::take(&mut around.overrides) {
         sheet.push_override(variable, value);
     }
-    for (variable, meant) in &around.nearly {
-        sheet.push_warning(Fault::of_file(
-            Path::new(&format!("${variable}")),
-            "no-override",
-            format!("`{variable}` overrides nothing"),
-            format!("a section and its key are joined by two underscores: {meant}"),
-        ));
+    for warning in std::mem::take(&mut around.warnings) {
+        sheet.push_warning(warning);
     }
     let daemon = sheet.table().and_then(|mut table| {
         overrides::apply(&sheet, &mut table);

@@ -1,8 +1,10 @@
 //! `APTIQD_SECTION__KEY` in the environment stands in for `key` of `[section]`, and `APTIQD_SCHEDULES` for the one
 //! key above all sections.
 
+use super::Fault;
 use super::sheet::{Override, Sheet};
 use std::ops::Range;
+use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -18,19 +20,24 @@ pub(super) fn is_override(variable: &str) -> bool {
     }
 }
 
-/// What a variable that overrides nothing is likely meant to be: `APTIQD_API_BASE_URL` for `APTIQD_API__BASE_URL`.
-pub(super) fn meant(variable: &str, sections: &[&str]) -> Option<String> {
+/// A warning of a variable that names a section and overrides nothing: `APTIQD_API_BASE_URL` for `APTIQD_API__BASE_URL`.
+pub(super) fn nearly(variable: &str, keys: &[&str]) -> Option<Fault> {
     let rest = variable.strip_prefix(PREFIX)?;
-    let section = sections.iter().map(|section| section.to_ascii_uppercase());
-    section
-        .filter_map(|section| {
-            let key = match rest.strip_prefix(&section)? {
-                "" => "KEY",
-                key => key.strip_prefix('_')?,
-            };
-            Some(format!("{PREFIX}{section}__{key}"))
-        })
-        .next()
+    let mut sections = keys.iter().filter(|key| **key != "schedules");
+    let meant = sections.find_map(|section| {
+        let section = section.to_ascii_uppercase();
+        let key = match rest.strip_prefix(&section)? {
+            "" => "KEY",
+            key => key.strip_prefix('_')?,
+        };
+        Some(format!("{PREFIX}{section}__{key}"))
+    })?;
+    Some(Fault::of_file(
+        Path::new(&format!("${variable}")),
+        "no-override",
+        format!("`{variable}` overrides nothing"),
+        format!("a section and its key are joined by two underscores: {meant}"),
+    ))
 }
 
 /// Puts every override of the sheet into the file's table.
@@ -122,15 +129,22 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_nearly_an_override_is_told() {
-        let meant = |variable| meant(variable, &["api", "callback"]);
-        let told = |text: &str| Some(text.to_owned());
-        assert_eq!(meant("APTIQD_API"), told("APTIQD_API__KEY"));
-        assert_eq!(
-            meant("APTIQD_CALLBACK_LISTEN"),
-            told("APTIQD_CALLBACK__LISTEN")
-        );
-        for other in ["APTIQD_APIARY", "APTIQD_LOG", "API_BASE_URL", "APTIQD_"] {
-            assert_eq!(meant(other), None, "{other}");
+        let keys = ["schedules", "api", "callback"];
+        for (variable, meant) in [
+            ("APTIQD_API", "APTIQD_API__KEY"),
+            ("APTIQD_CALLBACK_LISTEN", "APTIQD_CALLBACK__LISTEN"),
+        ] {
+            let warning = nearly(variable, &keys).expect("a warning");
+            assert!(warning.help.ends_with(meant), "{}", warning.help);
+        }
+        for other in [
+            "APTIQD_APIARY",
+            "APTIQD_SCHEDULES_PATH",
+            "APTIQD_LOG",
+            "API_BASE_URL",
+            "APTIQD_",
+        ] {
+            assert_eq!(nearly(other, &keys), None, "{other}");
         }
     }
 }

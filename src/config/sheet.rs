@@ -118,8 +118,7 @@ impl Sheet {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let warning = self.placed(span, code, message.into(), help.into());
-        self.warnings.borrow_mut().push(warning);
+        self.push_warning(self.placed(span, code, message.into(), help.into()));
     }
 
     /// Something of another file, or of the environment, that is probably not meant.

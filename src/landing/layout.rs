@@ -63,26 +63,15 @@ pub(super) fn data(schedule: &Name, key: &str, format: Format) -> String {
 /// The keys of the schedule's partitions that have a manifest, in order; none if it has no folder of them.
 ///
 /// # Errors
-/// The folder is there and cannot be read: that is not the same as an empty one.
+/// As of [`listed`].
 pub(super) fn keys(root: &Path, schedule: &Name) -> Result<Vec<String>, Fault> {
     let folder = meta(root, schedule);
-    let failed = |error: io::Error| disk_fault("read", &folder, &error);
-    let entries = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed)?,
-    };
-    let mut keys = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(failed)?.file_name();
-        let key = name.to_string_lossy();
-        keys.extend(
-            key.strip_suffix(".json")
-                .filter(|key| key.contains('='))
-                .map(str::to_owned),
-        );
-    }
-    keys.sort_unstable();
-    Ok(keys)
+    let names = listed(&folder).map_err(|error| disk_fault("read", &folder, &error))?;
+    let keys = names.iter().filter_map(|name| name.strip_suffix(".json"));
+    Ok(keys
+        .filter(|key| key.contains('='))
+        .map(str::to_owned)
+        .collect())
 }
 
 /// The keys of the schedule's partitions that readers see: whose folders below `data/` hold a file.
@@ -92,7 +81,22 @@ pub(super) fn visible(root: &Path, schedule: &Name) -> impl Iterator<Item = Stri
     keys.filter(move |key| names(&folder.join(key)).next().is_some())
 }
 
-/// What is in a folder; nothing if it is not there.
+/// Names in a folder, sorted; none if it is not there.
+///
+/// # Errors
+/// It is there and cannot be read: that is not the same as an empty one.
+pub(super) fn listed(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let mut names = names.collect::<io::Result<Vec<String>>>()?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// What is in a folder; nothing if it is not there or cannot be read.
 pub(super) fn names(folder: &Path) -> impl Iterator<Item = String> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned())

@@ -67,7 +67,7 @@ fn prune(disk: &Disk, order: &PruneOrder) -> Result<Pruned, Fault> {
                 continue;
             };
             let needs = needs.get_or_insert_with(|| Needs::of(disk.root(), &schedule));
-            match needs.reason(disk.root(), &run, order) {
+            match needs.reason(disk.root(), &run, order)? {
                 Some(reason) => {
                     let path = found.path;
                     pruned.kept.push(KeptRun { path, reason });
@@ -102,21 +102,9 @@ fn remove(
 
 /// Folders in a folder, sorted; none if it is not there.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
-    let mut found = Vec::new();
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
-        entries => entries.map_err(|error| disk_fault("read", folder, &error))?,
-    };
-    for entry in entries {
-        let path = entry
-            .map_err(|error| disk_fault("read", folder, &error))?
-            .path();
-        if path.is_dir() {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
+    let names = layout::listed(folder).map_err(|error| disk_fault("read", folder, &error))?;
+    let paths = names.into_iter().map(|name| folder.join(name));
+    Ok(paths.filter(|path| path.is_dir()).collect())
 }
 
 /// All files below a folder, with length and time.
@@ -219,35 +207,36 @@ impl Needs {
     }
 
     /// Why a run's raw files must stay, if they must.
-    fn reason(&mut self, root: &Path, run: &Path, order: &PruneOrder) -> Option<String> {
+    fn reason(
+        &mut self,
+        root: &Path,
+        run: &Path,
+        order: &PruneOrder,
+    ) -> Result<Option<String>, Fault> {
         if is_open(run, order) {
-            return Some("its run has not ended".to_owned());
+            return Ok(Some("its run has not ended".to_owned()));
         }
         if let Some(unreadable) = &self.unreadable {
-            return Some(unreadable.clone());
+            return Ok(Some(unreadable.clone()));
         }
-        let files = match files(run) {
-            Ok(files) => files,
-            Err(fault) => return Some(fault.message),
-        };
-        for (path, bytes, _) in files {
+        for (path, bytes, _) in files(run)? {
             let Some(candidates) = self.by_length.get(&bytes).cloned() else {
                 continue;
             };
             let Ok((_, sha256)) = merge::hash_file(&path) else {
-                return Some(format!("{} cannot be read", path.display()));
+                return Ok(Some(format!("{} cannot be read", path.display())));
             };
             let mine = candidates.into_iter().filter(|(of, _)| *of == sha256);
             for (_, file) in mine {
                 if !self.is_whole(root, &file) {
-                    return Some(format!(
+                    return Ok(Some(format!(
                         "{} is damaged or gone and could be made anew from it: `aptiqd verify`",
                         file.path
-                    ));
+                    )));
                 }
             }
         }
-        None
+        Ok(None)
     }
 
     fn is_whole(&mut self, root: &Path, file: &Published) -> bool {

@@ -1,7 +1,7 @@
 //! Landed files against their manifests, re-hashed.
 
 use super::manifest::Manifest;
-use super::{Error, merge};
+use super::{Error, layout, merge};
 use crate::schedule::Name;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -63,19 +63,10 @@ pub(super) fn read_failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
 
 /// Names in a folder, sorted; none if there is no such folder.
 pub(super) fn names(folder: &Path) -> Result<Vec<String>, Error> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        entries => entries.map_err(read_failed(folder))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(read_failed(folder))?;
-        names.push(entry.file_name().to_string_lossy().into_owned());
+    match layout::listed(folder) {
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(Vec::new()),
+        names => names.map_err(read_failed(folder)),
     }
-    names.sort();
-    Ok(names)
 }
 
 /// Re-hashes the landed files of one schedule, or of all. Blocks as long as reading them takes.

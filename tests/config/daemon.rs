@@ -263,7 +263,7 @@ fn an_override_at_fault_is_named() {
         codes(TOKEN, &[("APTIQD_API__OPEN_JOBS_MAX", "many")]),
         ["bad-type"]
     );
-    // A warning of `check`, no fault: others name their variables so, too.
+    // A warning of `check`, no fault: clusters give a service's name to variables, too.
     assert!(load_with(TOKEN, &[("APTIQD_API", "1")]).1.is_ok());
 }
 

@@ -1,15 +1,16 @@
 //! A state that is damaged, too new, in use, or on a full disk: refused or mended, and loudly.
 
 use crate::stage::{DAY, PATIENCE, Process, Setup, Stage, list, text};
-use flate2::read::GzDecoder;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
+
+#[path = "../../src/store/disk/tests/format1/mod.rs"]
+mod format1;
 
 /// Names and bytes of all that a daemon's start would change.
 fn fingerprint(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
@@ -286,44 +287,26 @@ fn on_a_full_disk_callbacks_are_told_to_come_again_until_there_is_room() {
     );
 }
 
-/// The folder of `store::disk::tests::migration`, and the runs that had ended in it.
-fn folder_of_format_1(stage: &Stage) -> BTreeMap<String, String> {
-    let packed = |bytes: &'static [u8]| BufReader::new(GzDecoder::new(bytes));
-    let mut state = packed(include_bytes!(
-        "../../src/store/disk/tests/format1/state.gz"
-    ));
-    let mut name = String::new();
-    while state.read_line(&mut name).expect("a path") > 0 {
-        let mut length = String::new();
-        state.read_line(&mut length).expect("a length");
-        let mut bytes = vec![0; length.trim().parse().expect("a number")];
-        state.read_exact(&mut bytes).expect("a file");
-        let path = stage.path("state").join(name.trim());
-        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        fs::write(path, bytes).expect("written");
-        name.clear();
-    }
-    fs::create_dir_all(stage.path("state/sled/blobs")).expect("made");
-    let export = packed(include_bytes!(
-        "../../src/store/disk/tests/format1/export.jsonl.gz"
-    ));
-    let records = export.lines().map(|line| line.expect("a line"));
-    let records = records.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-    let runs = records.filter(|record| record["tree"] == "run");
-    let states = runs.map(|record| (text(&record["key"]), text(&record["value"]["state"])));
-    states
-        .filter(|(_, state)| {
-            !["queued", "running", "resolving", "publishing"].contains(&&state[..])
-        })
-        .collect()
+/// By its own export: the runs that had ended in the folder of format 1, and how.
+fn ended_in_format_1() -> BTreeMap<String, String> {
+    let export = String::from_utf8(format1::export()).expect("text");
+    let records = export
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a record"));
+    let records: Vec<Value> = records.collect();
+    let of = |tree: &'static str| records.iter().filter(move |it| it["tree"] == tree);
+    let open: Vec<String> = of("open").map(|it| text(&it["key"])).collect();
+    let runs = of("run").map(|it| (text(&it["key"]), text(&it["value"]["state"])));
+    runs.filter(|(id, _)| !open.contains(id)).collect()
 }
 
 #[test]
 fn a_daemon_migrates_a_folder_of_the_older_format_and_goes_on_from_it() {
     let stage = Stage::set(Setup::default());
     stage.schedule("daily", &[]);
-    let ended = folder_of_format_1(&stage);
-    assert!(ended.len() >= 8, "{ended:?}");
+    format1::unpack(&stage.path("state"));
+    let ended = ended_in_format_1();
+    assert_eq!(ended.len(), 8, "{ended:?}");
     let copies = || {
         let entries = fs::read_dir(stage.path("state")).expect("a folder");
         let names = entries.map(|entry| entry.expect("an entry").file_name());

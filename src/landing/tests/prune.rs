@@ -225,5 +225,12 @@ async fn nothing_goes_while_the_manifests_cannot_be_listed() {
     assert!(pruned.kept[0].reason.contains("meta/owned"), "{pruned:?}");
     std::fs::remove_file(&meta).expect("removed");
     std::fs::rename(&aside, &meta).expect("put back");
+    // Nor does what belongs to no schedule, of which no manifest could tell.
+    let strange = world.root().join("raw/No Schedule/run");
+    std::fs::create_dir_all(&strange).expect("made");
+    std::fs::write(strange.join("part"), "x").expect("written");
+    let dry = prune(&world, &[], true, old).await;
+    assert_eq!((dry.removed.len(), dry.kept.len()), (1, 1), "{dry:?}");
+    assert_eq!(dry.kept[0].path, "raw/No Schedule/run");
     assert_eq!(prune(&world, &[], false, old).await.removed.len(), 1);
 }

@@ -298,23 +298,14 @@ impl World {
                 });
                 spans.collect::<Vec<_>>()
             };
+            let verdict = match whole {
+                true => Verdict::Landed,
+                false => Verdict::Incomplete,
+            };
             Ok(Box::new(Published {
-                verdict: if whole {
-                    Verdict::Landed
-                } else {
-                    Verdict::Incomplete
-                },
-                reason: None,
-                names_days: None,
-                files: Vec::new(),
-                rows: 1,
-                bytes: 10,
-                checks: Vec::new(),
                 landed: cells(true),
-                empty: Vec::new(),
                 missing: cells(false),
-                lost: Vec::new(),
-                told: Vec::new(),
+                ..published(verdict)
             }))
         };
         self.later(
@@ -324,5 +315,23 @@ impl World {
                 outcome,
             }),
         );
+    }
+}
+
+/// A publish of one row, and of nothing else but its verdict.
+pub(super) fn published(verdict: Verdict) -> Published {
+    Published {
+        verdict,
+        reason: None,
+        names_days: None,
+        files: Vec::new(),
+        rows: 1,
+        bytes: 10,
+        checks: Vec::new(),
+        landed: Vec::new(),
+        empty: Vec::new(),
+        missing: Vec::new(),
+        lost: Vec::new(),
+        told: Vec::new(),
     }
 }

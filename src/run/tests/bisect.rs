@@ -1,7 +1,7 @@
 //! One property that fails a job is found and named, and the rest lands, within a bounded number of jobs.
 
 use super::super::*;
-use super::{job, run, start};
+use super::{job, published, run, start};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -183,17 +183,7 @@ fn a_named_property_costs_no_further_attempt_of_the_whole_part() {
 
 #[test]
 fn a_create_that_is_refused_for_a_named_property_is_split_too() {
-    let mut run = planned(4, 4);
-    let (part, attempt) = (1, 1);
-    step(&mut run, &Event::SubmitStarted { part, attempt }, start()).expect("started");
-    let fault = Fault::new(FaultClass::Invalid, "property_ids: 99001002 is unknown");
-    let failure = CreateFailure::Refused(fault);
-    let event = Event::SubmitFailed {
-        part,
-        attempt,
-        failure,
-    };
-    let touched = step(&mut run, &event, start()).expect("refused");
+    let (run, touched) = refused(4, "property_ids: 99001002 is unknown");
     assert_eq!(touched.split, Some((1, vec![2, 3, 4])));
     let sizes: Vec<u32> = run.live_parts().map(|part| part.count).collect();
     assert_eq!(sizes, [2, 1, 1]);
@@ -210,18 +200,8 @@ fn a_run_says_which_property_failed_and_why() {
         to: run.window.to,
     };
     let published = Published {
-        lost: Vec::new(),
-        names_days: None,
-        verdict: Verdict::Incomplete,
-        reason: None,
-        files: Vec::new(),
-        rows: 3,
-        bytes: 1,
-        checks: Vec::new(),
-        landed: Vec::new(),
-        empty: Vec::new(),
         missing: vec![span(99_001_002)],
-        told: Vec::new(),
+        ..published(Verdict::Incomplete)
     };
     let event = Event::RunPublished {
         published: Box::new(published),
@@ -262,6 +242,7 @@ fn a_job_that_the_vendor_cancelled_is_no_propertys_fault() {
 
 #[test]
 fn words_that_name_all_or_many_tell_no_offender() {
+    let is_split = |count, words| refused(count, words).1.split.is_some();
     for (words, split) in [
         ("99001000 is unknown", true),
         ("99001000, 99001003 and 99001005 are unknown", true),
@@ -271,14 +252,14 @@ fn words_that_name_all_or_many_tell_no_offender() {
         ),
         ("1000 and 99001009 are unknown", false),
     ] {
-        assert_eq!(refused(6, words), split, "{words}");
+        assert_eq!(is_split(6, words), split, "{words}");
     }
-    assert!(refused(3, "99001000 and 99001002 are unknown"));
-    assert!(!refused(3, "99001000, 99001001 and 99001002 are unknown"));
+    assert!(is_split(3, "99001000 and 99001002 are unknown"));
+    assert!(!is_split(3, "99001000, 99001001 and 99001002 are unknown"));
 }
 
-/// Whether a part of so many properties is split when its create is refused with these words.
-fn refused(count: u32, words: &str) -> bool {
+/// A run of one part of so many properties whose create is refused with these words.
+fn refused(count: u32, words: &str) -> (Run, Touched) {
     let mut run = planned(count, count);
     let (part, attempt) = (1, 1);
     step(&mut run, &Event::SubmitStarted { part, attempt }, start()).expect("started");
@@ -290,7 +271,7 @@ fn refused(count: u32, words: &str) -> bool {
         failure,
     };
     let touched = step(&mut run, &event, start()).expect("refused");
-    touched.split.is_some()
+    (run, touched)
 }
 
 #[test]

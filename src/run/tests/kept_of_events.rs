@@ -1,7 +1,7 @@
 //! What the journal keeps of every event.
 
 use super::super::*;
-use super::{job, planned, start};
+use super::{job, planned, published, start};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -15,22 +15,15 @@ fn events() -> Vec<(Event, Value)> {
     let id = || "job-1".to_owned();
     let seen = || job(1, JobStatus::Failed);
     let published = Published {
-        verdict: Verdict::Incomplete,
         reason: Some("one is missing".into()),
-        names_days: None,
-        files: Vec::new(),
         rows: 7,
         bytes: 70,
-        checks: Vec::new(),
-        landed: Vec::new(),
-        empty: Vec::new(),
         missing: vec![CellSpan {
             property: 1,
             from: at.date_naive(),
             to: at.date_naive(),
         }],
-        lost: Vec::new(),
-        told: Vec::new(),
+        ..published(Verdict::Incomplete)
     };
     vec![
         (Event::Started, json!({})),

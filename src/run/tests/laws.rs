@@ -1,7 +1,7 @@
 //! Laws over arbitrary sequences of facts, shrunk when broken.
 
 use super::super::*;
-use super::{job, planned, start};
+use super::{job, planned, published, start};
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
@@ -32,25 +32,6 @@ fn status() -> impl Strategy<Value = JobStatus> {
         Just(JobStatus::Cancelled),
         Just(JobStatus::Unknown("melting".into())),
     ]
-}
-
-fn published(verdict: Verdict) -> Event {
-    Event::RunPublished {
-        published: Box::new(Published {
-            names_days: None,
-            verdict,
-            reason: None,
-            files: Vec::new(),
-            rows: 1,
-            bytes: 1,
-            checks: Vec::new(),
-            landed: Vec::new(),
-            empty: Vec::new(),
-            missing: Vec::new(),
-            lost: Vec::new(),
-            told: Vec::new(),
-        }),
-    }
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -98,7 +79,7 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         2 => (place, fault())
             .prop_map(|((part, attempt), fault)| Event::FetchBroken { part, attempt, fault }),
-        2 => Just(published(Verdict::Landed)),
+        2 => Just(Event::RunPublished { published: Box::new(published(Verdict::Landed)) }),
         1 => fault().prop_map(|fault| Event::PublishBroken { fault }),
         1 => Just(Event::DeadlinePassed),
         1 => Just(Event::CancelledByOperator { reason: "cancelled".into() }),

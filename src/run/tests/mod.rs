@@ -117,3 +117,21 @@ fn job(id: u8, status: JobStatus) -> JobSeen {
         created_at: None,
     }
 }
+
+/// A publish of nothing but its verdict.
+fn published(verdict: Verdict) -> Published {
+    Published {
+        verdict,
+        reason: None,
+        names_days: None,
+        files: Vec::new(),
+        rows: 1,
+        bytes: 1,
+        checks: Vec::new(),
+        landed: Vec::new(),
+        empty: Vec::new(),
+        missing: Vec::new(),
+        lost: Vec::new(),
+        told: Vec::new(),
+    }
+}

@@ -1,7 +1,7 @@
 //! The words that people, scripts and the journal read, and the ids that travel.
 
 use super::super::*;
-use super::{planned, run, start};
+use super::{planned, published, run, start};
 use crate::schedule::Name;
 use serde_json::json;
 
@@ -167,18 +167,8 @@ fn an_incomplete_run_says_what_failed_or_what_the_files_lack() {
             part.state = PartState::Abandoned;
         }
         let published = Box::new(Published {
-            verdict: Verdict::Incomplete,
             reason: Some("2 property-days are in no file".to_owned()),
-            names_days: None,
-            files: Vec::new(),
-            rows: 3,
-            bytes: 30,
-            checks: Vec::new(),
-            landed: Vec::new(),
-            empty: Vec::new(),
-            missing: Vec::new(),
-            lost: Vec::new(),
-            told: Vec::new(),
+            ..published(Verdict::Incomplete)
         });
         step(&mut run, &Event::RunPublished { published }, start()).expect("published");
         assert_eq!(run.state, RunState::Incomplete);

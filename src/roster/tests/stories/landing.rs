@@ -82,6 +82,7 @@ fn a_run_that_is_over_its_deadline() {
 
 #[test]
 fn files_that_fail_their_checks_and_raw_files_that_are_gone() {
+    use crate::roster::tests::vendor::published;
     use crate::roster::{Input, Report};
     use crate::run::{Published, Retrial, Verdict};
     let mut world = ended(Weather::default());
@@ -102,18 +103,12 @@ fn files_that_fail_their_checks_and_raw_files_that_are_gone() {
         Report::Lost { run, parts },
     );
     let published = Published {
-        verdict: Verdict::Quarantined,
         reason: Some("rows: 3 of 10".into()),
         names_days: Some(true),
-        files: Vec::new(),
         rows: 3,
         bytes: 30,
-        checks: Vec::new(),
-        landed: Vec::new(),
-        empty: Vec::new(),
-        missing: Vec::new(),
-        lost: Vec::new(),
         told: vec![serde_json::json!({"event": "columns_changed", "added": ["x"]})],
+        ..published(Verdict::Quarantined)
     };
     let outcome = Ok(Box::new(published));
     let run = id.clone();

@@ -3,34 +3,18 @@
 //! backfills, one of them under way.
 
 use super::*;
-use flate2::read::GzDecoder;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicUsize;
 
-/// Of each file its path, a line; its length, a line; its bytes.
-const STATE: &[u8] = include_bytes!("format1/state.gz");
-const EXPORT: &[u8] = include_bytes!("format1/export.jsonl.gz");
 const FOLDER: &str = "APTIQD_TEST_MIGRATION_FOLDER";
 const STEP: &str = "APTIQD_TEST_MIGRATION_STEP";
 
 fn old() -> TempDir {
     let folder = place();
-    let mut packed = BufReader::new(GzDecoder::new(STATE));
-    let mut name = String::new();
-    while packed.read_line(&mut name).unwrap() > 0 {
-        let mut length = String::new();
-        packed.read_line(&mut length).unwrap();
-        let mut bytes = vec![0; length.trim().parse().unwrap()];
-        packed.read_exact(&mut bytes).unwrap();
-        let path = folder.path().join(name.trim());
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-        name.clear();
-    }
-    fs::create_dir_all(folder.path().join("sled/blobs")).unwrap();
+    format1::unpack(folder.path());
     folder
 }
 
@@ -44,12 +28,6 @@ fn lines(export: &[u8]) -> Vec<String> {
     lines
 }
 
-fn export_of_format_1() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    GzDecoder::new(EXPORT).read_to_end(&mut bytes).unwrap();
-    bytes
-}
-
 fn assert_nothing_lost(path: &Path) {
     let (disk, opened) = open(path);
     assert_eq!((opened.lost, &opened.journal_damage), (None, &None));
@@ -57,7 +35,7 @@ fn assert_nothing_lost(path: &Path) {
     disk.close().unwrap();
     let mut bytes = Vec::new();
     export(settings(path), &mut bytes).unwrap();
-    assert_eq!(lines(&bytes), lines(&export_of_format_1()));
+    assert_eq!(lines(&bytes), lines(&format1::export()));
     assert_eq!(
         fs::read_to_string(path.join("FORMAT")).unwrap(),
         format!("{}\n", folder::FORMAT)
@@ -249,7 +227,7 @@ fn a_copy_without_its_lock_is_a_state_and_nothing_is_none() {
 fn an_export_of_format_1_is_imported() {
     let folder = place();
     let path = folder.path().join("state");
-    import(&settings(&path), &export_of_format_1()[..]).unwrap();
+    import(&settings(&path), &format1::export()[..]).unwrap();
     assert_nothing_lost(&path);
     assert_eq!(copies(&path), [""; 0].map(PathBuf::from));
 }

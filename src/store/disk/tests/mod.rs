@@ -4,6 +4,7 @@ mod corruption;
 mod crash;
 mod damage;
 mod faults;
+mod format1;
 mod journal;
 mod migration;
 mod model;
