@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// A corpus's folder and what eats it.
 /// What a target is fed to.
 pub type Entry = fn(&[u8]);
 
+/// A corpus's folder and what eats it.
 pub const ENTRIES: [(&str, Entry); 7] = [
     ("callback", callback),
     ("api_json", api_json),

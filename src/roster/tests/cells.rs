@@ -104,11 +104,7 @@ fn a_cancelled_run_leaves_its_cells_missing() {
         vec![schedule("daily", "30 1 * * *", 4)],
     );
     let run = world.trigger("daily").expect("triggered");
-    let by = "test".to_owned();
-    let mode = Mode::Act;
-    world
-        .command(Command::Cancel { run, by, mode })
-        .expect("cancelled");
+    world.cancel(&run).expect("cancelled");
     let seen = coverage(&mut world, "daily", None);
     assert_eq!((seen.tally.missing, seen.tally.failed), (4, 0));
 }

@@ -207,12 +207,7 @@ fn a_cancelled_run_takes_nothing_by_its_looks() {
     job.ends_at = start() + TimeDelta::hours(3);
     job.listed_from = start() + TimeDelta::minutes(2);
     world.jobs.push(job);
-    let command = crate::roster::Command::Cancel {
-        run: run.clone(),
-        by: "test".into(),
-        mode: crate::roster::Mode::Act,
-    };
-    world.command(command).expect("cancelled");
+    world.cancel(&run).expect("cancelled");
     minutes(&mut world, 40);
     assert_eq!(world.run(&run).state, RunState::Cancelled);
     assert!(world.kept.open.is_empty());
@@ -368,4 +363,33 @@ fn too_many_that_may_be_it_are_told_without_asking_whose_they_are() {
         assert!(!asks_for_owners(&mut world), "{many}");
         assert_eq!(count(&world, "job_ambiguous"), u32::from(!asks));
     }
+}
+
+#[test]
+fn an_ambiguity_is_not_told_again_because_another_run_has_ended() {
+    let weather = Weather {
+        create_vanishes: 100,
+        ..Weather::default()
+    };
+    let schedules =
+        [("one", 1), ("other", 2)].map(|(name, many)| schedule(name, "0 0 1 1 *", many));
+    let mut world = World::new(1, weather, schedules.to_vec());
+    world.no_echo = true;
+    world.ahead.1 = Some(TimeDelta::zero());
+    let run = world.trigger("one").expect("a run");
+    minutes(&mut world, 1);
+    world.weather.create_vanishes = 0;
+    for number in 0..21 {
+        let job = same_as(&world, &run, &format!("theirs-{number}"), 10);
+        world.jobs.push(job);
+    }
+    assert!(!asks_for_owners(&mut world));
+    assert_eq!(count(&world, "job_ambiguous"), 1);
+    let other = world.trigger("other").expect("a run beside it");
+    world.cancel(&other).expect("cancelled");
+    minutes(&mut world, 5);
+    assert!(!world.kept.open.contains(&other));
+    assert_eq!(world.run(&run).parts[&1].attempts.len(), 1);
+    assert!(!asks_for_owners(&mut world));
+    assert_eq!(count(&world, "job_ambiguous"), 1);
 }

@@ -249,13 +249,7 @@ fn ordered(class: FaultClass) -> (Option<String>, bool) {
     let mut world = World::new(1, Weather::default(), vec![schedule("one", "0 0 1 1 *", 1)]);
     let id = world.trigger("one").expect("triggered");
     world.run_until(seconds(2));
-    let by = "test".to_owned();
-    let command = Command::Cancel {
-        run: id.clone(),
-        by,
-        mode: Mode::Act,
-    };
-    world.command(command).expect("cancelled");
+    world.cancel(&id).expect("cancelled");
     world.coming.clear();
     let attempt = crate::run::AttemptId {
         run: id.clone(),

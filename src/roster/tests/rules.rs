@@ -196,14 +196,9 @@ fn cancel_ends_a_run_at_once_and_its_jobs_soon() {
     let id = world.trigger("daily").expect("triggered");
     let now = world.now + TimeDelta::seconds(3);
     world.run_until(now);
-    let cancel = Command::Cancel {
-        run: id.clone(),
-        by: "test".into(),
-        mode: Mode::Act,
-    };
-    world.command(cancel.clone()).expect("cancelled");
+    world.cancel(&id).expect("cancelled");
     assert_eq!(world.run(&id).state, RunState::Cancelled);
-    assert!(matches!(world.command(cancel), Err(Refusal::NoRun(_))));
+    assert!(matches!(world.cancel(&id), Err(Refusal::NoRun(_))));
     let now = world.now + TimeDelta::seconds(5);
     world.run_until(now);
     assert!(world.orphans().is_empty());

@@ -277,6 +277,14 @@ impl World {
         }
     }
 
+    pub fn cancel(&mut self, run: &RunId) -> Result<Answer, crate::roster::Refusal> {
+        self.command(Command::Cancel {
+            run: run.clone(),
+            by: "test".into(),
+            mode: Mode::Act,
+        })
+    }
+
     /// The process is gone; errands that had reached the vendor have had their effect.
     pub fn crash(&mut self) {
         self.crashes += 1;
