@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A vendor that shows no address, and a run whose create has vanished unanswered at [`start`].
-fn vanished() -> (World, RunId) {
+pub(super) fn vanished() -> (World, RunId) {
     let weather = Weather {
         create_vanishes: 100,
         ..Weather::default()
@@ -22,7 +22,7 @@ fn vanished() -> (World, RunId) {
 }
 
 /// The same as the run asks for, asked for by somebody so many milliseconds after its create was begun.
-fn same_as(world: &World, run: &RunId, id: &str, millis: i64) -> Job {
+pub(super) fn same_as(world: &World, run: &RunId, id: &str, millis: i64) -> Job {
     let kept = world.run(run);
     Job {
         seen: JobSeen {
@@ -49,16 +49,16 @@ fn same_as(world: &World, run: &RunId, id: &str, millis: i64) -> Job {
     }
 }
 
-fn minutes(world: &mut World, minutes: i64) {
+pub(super) fn minutes(world: &mut World, minutes: i64) {
     let end = world.now + TimeDelta::minutes(minutes);
     world.run_until(end);
 }
 
-fn job_of(world: &World, run: &RunId) -> Option<String> {
+pub(super) fn job_of(world: &World, run: &RunId) -> Option<String> {
     world.run(run).parts[&1].attempts[0].job_id.clone()
 }
 
-fn count(world: &World, event: &str) -> u32 {
+pub(super) fn count(world: &World, event: &str) -> u32 {
     world.happened.get(event).copied().unwrap_or(0)
 }
 
@@ -264,132 +264,4 @@ fn no_job_is_adopted_twice_and_nobody_elses_at_all() {
     assert!(found > 50, "{found} were found by their looks");
     assert!(anew > 20, "{anew} creates were sent anew");
     assert!(foreign > 200, "{foreign} jobs of others");
-}
-
-/// Whether the turn that brings a list asks the store whose its jobs are.
-fn asks_for_owners(world: &mut World) -> bool {
-    use crate::roster::{Effect, Input, Listed, Report};
-    let jobs = world.jobs.iter().filter(|job| job.foreign);
-    let listed = Listed {
-        jobs: jobs.map(|job| (job.seen.clone(), None)).collect(),
-        whole: true,
-        ahead: Some(TimeDelta::zero()),
-        ..Listed::default()
-    };
-    let report = Report::Listed {
-        asked_at: world.now,
-        outcome: Ok(listed),
-    };
-    let turn = world.roster.handle(vec![Input::Report(report)], world.now);
-    let asks = |effect: &Effect| matches!(effect, Effect::RecallOwners { .. });
-    let asked = turn.effects.iter().any(asks);
-    world.take(turn);
-    asked
-}
-
-type Change<'a> = &'a dyn Fn(&mut JobSeen);
-
-#[test]
-fn a_job_that_asks_for_anything_else_is_not_taken() {
-    let changes: [(bool, Change<'_>); 8] = [
-        (true, &|_| {}),
-        (false, &|job| job.report = Some(Kind::Floorplans)),
-        (false, &|job| job.report = None),
-        (false, &|job| job.format = Some(Format::Csv)),
-        (false, &|job| job.window = None),
-        (false, &|job| job.property_ids = vec![1, 2]),
-        (false, &|job| job.property_ids.clear()),
-        (false, &|job| {
-            job.callback_url = Some("https://elsewhere.example/hook".into())
-        }),
-    ];
-    for (number, (taken, change)) in changes.iter().enumerate() {
-        let (mut world, run) = vanished();
-        minutes(&mut world, 1);
-        let mut job = same_as(&world, &run, "theirs", 10);
-        change(&mut job.seen);
-        world.jobs.push(job);
-        assert_eq!(asks_for_owners(&mut world), *taken, "{number}");
-    }
-}
-
-#[test]
-fn while_a_create_for_the_same_is_under_way_nothing_is_claimed() {
-    let other = |change: &dyn Fn(&mut crate::schedule::Schedule)| {
-        let mut other = schedule("other", "0 0 1 1 *", 1);
-        change(&mut other);
-        other
-    };
-    for (number, (waits, second)) in [
-        (true, other(&|_| {})),
-        (false, other(&|it| it.report = Kind::Floorplans)),
-        (false, other(&|it| it.format = Format::Csv)),
-        (
-            false,
-            other(&|it| it.window = crate::schedule::WindowRule::LastDays(3)),
-        ),
-        (false, schedule("other", "0 0 1 1 *", 2)),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let weather = Weather {
-            create_vanishes: 100,
-            ..Weather::default()
-        };
-        let one = schedule("one", "0 0 1 1 *", 1);
-        let mut world = World::new(1, weather, vec![one, second]);
-        world.no_echo = true;
-        let run = world.trigger("one").expect("a run");
-        minutes(&mut world, 1);
-        let job = same_as(&world, &run, "theirs", 10);
-        world.jobs.push(job);
-        world.trigger("other").expect("a run beside it");
-        assert_eq!(asks_for_owners(&mut world), !waits, "{number}");
-    }
-}
-
-#[test]
-fn too_many_that_may_be_it_are_told_without_asking_whose_they_are() {
-    for (many, asks) in [(20, true), (21, false)] {
-        let (mut world, run) = vanished();
-        minutes(&mut world, 1);
-        for number in 0..many {
-            let job = same_as(&world, &run, &format!("theirs-{number}"), 10);
-            world.jobs.push(job);
-        }
-        assert_eq!(asks_for_owners(&mut world), asks, "{many}");
-        assert_eq!(count(&world, "job_ambiguous"), u32::from(!asks));
-        assert!(!asks_for_owners(&mut world), "{many}");
-        assert_eq!(count(&world, "job_ambiguous"), u32::from(!asks));
-    }
-}
-
-#[test]
-fn an_ambiguity_is_not_told_again_because_another_run_has_ended() {
-    let weather = Weather {
-        create_vanishes: 100,
-        ..Weather::default()
-    };
-    let schedules =
-        [("one", 1), ("other", 2)].map(|(name, many)| schedule(name, "0 0 1 1 *", many));
-    let mut world = World::new(1, weather, schedules.to_vec());
-    world.no_echo = true;
-    world.ahead.1 = Some(TimeDelta::zero());
-    let run = world.trigger("one").expect("a run");
-    minutes(&mut world, 1);
-    world.weather.create_vanishes = 0;
-    for number in 0..21 {
-        let job = same_as(&world, &run, &format!("theirs-{number}"), 10);
-        world.jobs.push(job);
-    }
-    assert!(!asks_for_owners(&mut world));
-    assert_eq!(count(&world, "job_ambiguous"), 1);
-    let other = world.trigger("other").expect("a run beside it");
-    world.cancel(&other).expect("cancelled");
-    minutes(&mut world, 5);
-    assert!(!world.kept.open.contains(&other));
-    assert_eq!(world.run(&run).parts[&1].attempts.len(), 1);
-    assert!(!asks_for_owners(&mut world));
-    assert_eq!(count(&world, "job_ambiguous"), 1);
 }

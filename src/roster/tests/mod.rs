@@ -19,6 +19,7 @@ mod lost;
 mod many;
 mod mending;
 mod newcomers;
+mod owners;
 mod reconcile;
 mod rules;
 mod silence;

@@ -338,18 +338,34 @@ proptest! {
 
 #[test]
 fn a_list_that_breaks_asks_again_soon_only_while_it_matters() {
-    let (mut roster, _) = Roster::load(limits(), Loaded::default(), Vec::new(), start());
-    let fault = Fault::new(FaultClass::Unreachable, "no route");
-    let report = Report::Listed {
-        asked_at: start(),
-        outcome: Err(fault),
-    };
-    roster.handle(vec![Input::Report(report)], start());
-    let (at, why) = roster.poll_deadline().expect("it will be read again");
-    assert_eq!(
-        (at - start(), why),
-        (TimeDelta::minutes(5), "reconciliation")
-    );
+    for (cause, second, again) in [
+        (None, 0, 300),
+        (Some(Cause::New), 0, 60),
+        (Some(Cause::Rebuilt), 0, 15),
+        // The hold is over.
+        (Some(Cause::Rebuilt), 601, 60),
+    ] {
+        let doubt = cause.map(|cause| Doubt {
+            cause,
+            since: start(),
+            manifests_read: true,
+        });
+        let loaded = Loaded {
+            doubt,
+            ..Loaded::default()
+        };
+        let (mut roster, _) = Roster::load(limits(), loaded, Vec::new(), start());
+        let now = start() + TimeDelta::seconds(second);
+        roster.handle(Vec::new(), now);
+        let report = Report::Listed {
+            asked_at: now,
+            outcome: Err(Fault::new(FaultClass::Unreachable, "no route")),
+        };
+        roster.handle(vec![Input::Report(report)], now);
+        let (at, why) = roster.poll_deadline().expect("it will be read again");
+        let wanted = (TimeDelta::seconds(again), "reconciliation");
+        assert_eq!((at - now, why), wanted, "{cause:?} at {second} s");
+    }
 }
 
 #[test]

@@ -344,3 +344,23 @@ pub(super) fn reason_of(fault: &Fault) -> String {
         _ => fault.message.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_begins_with_the_kind_of_its_fault() {
+        for (class, told) in [
+            (FaultClass::Credential, "credential refused: no"),
+            (FaultClass::Forbidden, "credential refused: no"),
+            (FaultClass::Quota, "quota: no"),
+            (FaultClass::Throttled, "throttled: no"),
+            (FaultClass::Unreachable, "not reachable: no"),
+            (FaultClass::Disk, "landing folder: no"),
+            (FaultClass::Invalid, "no"),
+        ] {
+            assert_eq!(reason_of(&Fault::new(class, "no")), told);
+        }
+    }
+}
