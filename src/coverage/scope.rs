@@ -342,6 +342,10 @@ mod tests {
                     }
                 }
             }
+            for property in 0..7 {
+                let states = ledger.states(property, &scope);
+                prop_assert!(states.windows(2).all(|two| two[0].1 != two[1].1), "{states:?} are not joined");
+            }
             let (tally, spans) = ledger.tally(&scope);
             prop_assert_eq!(tally, expected);
             let cells = |spans: &[CellSpan]| -> BTreeSet<(i64, NaiveDate)> {

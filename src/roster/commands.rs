@@ -166,14 +166,13 @@ impl Roster {
         if let Some(run) = self.competing(name).find(|run| run.window == window) {
             return conflict(format!("`{}` exports {window} already", run.id), run);
         }
-        let (active, waiting) = self.open_of(name);
-        let busy = active.is_some() || waiting > 0;
-        let blocked = match schedule.overlap {
-            Overlap::Skip => busy,
-            Overlap::Queue => waiting > 0,
-            Overlap::CancelOther | Overlap::Allow => false,
+        let open = self.competing(name);
+        let in_its_way = match schedule.overlap {
+            Overlap::Skip => open.last(),
+            Overlap::Queue => open.filter(|run| run.state == RunState::Queued).last(),
+            Overlap::CancelOther | Overlap::Allow => None,
         };
-        match self.competing(name).last().filter(|_| blocked) {
+        match in_its_way {
             Some(run) => conflict(
                 format!(
                     "`{}` is open and `{name}` does not let another one wait",

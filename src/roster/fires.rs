@@ -153,7 +153,7 @@ impl Roster {
             Overlap::Queue if waiting > 0 && trigger == Trigger::Cron => {
                 return self.skip(schedule, nominal, "overlap", now, turn);
             }
-            Overlap::CancelOther if busy => self.cancel_others(&schedule.name, nominal, now, turn),
+            Overlap::CancelOther => self.cancel_others(&schedule.name, nominal, now, turn),
             _ => {}
         }
         let id = RunId::of_fire(&schedule.name, nominal);
@@ -333,7 +333,7 @@ pub(super) fn window_of(schedule: &Schedule, nominal: DateTime<Utc>) -> Window {
 }
 
 /// Bytes of records that a run of the schedule may make at once, roughly.
-fn weight_of(schedule: &Schedule, now: DateTime<Utc>) -> u64 {
+pub(super) fn weight_of(schedule: &Schedule, now: DateTime<Utc>) -> u64 {
     let Properties::Listed(list) = &schedule.properties else {
         return 0;
     };

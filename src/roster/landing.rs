@@ -28,7 +28,6 @@ impl Roster {
         hold.filter(|_| waits && nobody).map(|hold| hold.until)
     }
 
-    /// What came of a download or a publish, as far as it tells of the folder.
     /// Remembers whether files name the days of their rows: parts of more than one day rest on it.
     pub(super) fn note_named_days(&mut self, id: &RunId, names_days: Option<bool>) {
         let Some(names_days) = names_days else { return };
@@ -43,6 +42,7 @@ impl Roster {
         }
     }
 
+    /// What came of a download or a publish, as far as it tells of the folder.
     pub(super) fn heard_of_landing(
         &mut self,
         fault: Option<&Fault>,

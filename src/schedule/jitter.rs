@@ -76,6 +76,21 @@ mod tests {
         }
     }
 
+    /// A jitter that is longer than the cadence's pace is cut to it, and used up.
+    #[test]
+    fn fires_that_follow_closely_stay_in_order() {
+        let mut second = 0;
+        for number in 0..400 {
+            let mut schedule = schedule(&format!("s{number}"), "* * * * * *");
+            schedule.jitter = Duration::from_secs(60);
+            let nominal: DateTime<Utc> = "2026-11-22T18:30:00Z".parse().unwrap();
+            let late = (schedule.fires_at(nominal) - nominal).num_milliseconds();
+            assert!(late < 1_000, "{late} ms");
+            second = second.max(late);
+        }
+        assert!(second > 900, "{second} ms");
+    }
+
     #[test]
     fn schedules_of_one_second_spread_over_the_whole_jitter() {
         let nominal: DateTime<Utc> = "2026-11-22T18:30:00Z".parse().unwrap();

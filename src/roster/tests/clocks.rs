@@ -1,6 +1,8 @@
 //! Clocks that are not set, jump and are set right again; state that is older than the world.
 
 use super::world::{Weather, World, schedule, start};
+use crate::roster::Saved;
+use crate::roster::fires::weight_of;
 use crate::run::RunState;
 use crate::schedule::CatchUpMode;
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
@@ -210,4 +212,28 @@ fn many_fires_of_one_second_are_decided_in_bounded_turns() {
     }
     assert!(turns > 1);
     assert_eq!(world.kept.runs.len(), 60);
+}
+
+/// A turn is bounded by what its runs are counted as, so none may make more than that, nor be counted as much more.
+#[test]
+fn a_fire_weighs_about_what_its_records_take() {
+    for (properties, chunk) in [(400, 1), (5_000, 1_000)] {
+        let mut wide = schedule("wide", "0 * * * *", properties);
+        wide.chunk.properties = chunk;
+        let weight = weight_of(&wide, start());
+        let mut world = World::new(4, Weather::default(), vec![wide]);
+        let turn = world
+            .roster
+            .handle(Vec::new(), start() + TimeDelta::minutes(60));
+        let bytes = |saved: &Saved| match saved {
+            Saved::Roster { ids, .. } => serde_json::to_vec(&**ids).expect("JSON").len(),
+            Saved::Part { part, .. } => serde_json::to_vec(part).expect("JSON").len(),
+            _ => 0,
+        };
+        let taken = turn.saved.iter().map(bytes).sum::<usize>() as u64;
+        assert!(
+            taken <= weight && weight <= 4 * taken,
+            "{taken} bytes, counted as {weight}"
+        );
+    }
 }

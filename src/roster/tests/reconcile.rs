@@ -365,6 +365,15 @@ fn a_list_that_breaks_asks_again_soon_only_while_it_matters() {
         let (at, why) = roster.poll_deadline().expect("it will be read again");
         let wanted = (TimeDelta::seconds(again), "reconciliation");
         assert_eq!((at - now, why), wanted, "{cause:?} at {second} s");
+        // One that left something out settles no doubt.
+        let report = Report::Listed {
+            asked_at: now,
+            outcome: Ok(Listed::default()),
+        };
+        roster.handle(vec![Input::Report(report)], now);
+        let (at, _) = roster.poll_deadline().expect("it will be read again");
+        let again = if cause.is_some() { 5 } else { 300 };
+        assert_eq!(at - now, TimeDelta::seconds(again), "{cause:?}");
     }
 }
 

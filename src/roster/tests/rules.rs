@@ -72,6 +72,46 @@ fn one_run_waits_and_the_next_fire_is_skipped() {
 }
 
 #[test]
+fn of_two_that_wait_the_one_made_first_starts_first() {
+    let mut slow = schedule("slow", "*/5 * * * *", 60);
+    slow.chunk.properties = 1;
+    let mut world = World::new(2, Weather::default(), vec![slow]);
+    world.run_until(start() + TimeDelta::minutes(6));
+    let first = world.kept.open.first().cloned().expect("an open run");
+    let of_day = |world: &mut World, day: u32| {
+        let day = chrono::NaiveDate::from_ymd_opt(2026, 10, day).expect("a day");
+        world.command(Command::Trigger {
+            schedule: name("slow"),
+            window: Some(crate::schedule::Window::day(day)),
+            by: "test".into(),
+            mode: Mode::Act,
+        })
+    };
+    let Ok(Answer::Run(triggered)) = of_day(&mut world, 1) else {
+        panic!("no run that waits");
+    };
+    assert_eq!(triggered.state, RunState::Queued);
+    // One waits; another one may not.
+    let refused = of_day(&mut world, 2).expect_err("a refusal");
+    assert!(
+        matches!(&refused, Refusal::Conflict { run: Some(run), .. } if *run == triggered.id),
+        "{refused:?}"
+    );
+    // Fires that were missed are caught up, and wait behind it.
+    world.restart_at(start() + TimeDelta::minutes(17));
+    let waiting = world.kept.runs.values();
+    let waiting = waiting.filter(|run| run.state == RunState::Queued);
+    let waiting: Vec<RunId> = waiting.map(|run| run.id.clone()).collect();
+    let [caught_up, before] = &waiting[..] else {
+        panic!("{waiting:?}");
+    };
+    assert_eq!(before, &triggered.id);
+    world.cancel(&first).expect("cancelled");
+    assert_eq!(world.run(before).state, RunState::Running);
+    assert_eq!(world.run(caught_up).state, RunState::Queued);
+}
+
+#[test]
 fn overlap_skip_cancel_other_and_allow() {
     for (overlap, expected) in [
         (Overlap::Skip, [RunState::Running, RunState::Skipped]),

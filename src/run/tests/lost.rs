@@ -5,7 +5,7 @@ use super::rules::accepted;
 use super::{job, planned, start};
 
 /// A run of two parts, both fetched, that is about to publish.
-fn publishing() -> Run {
+pub(super) fn publishing() -> Run {
     let mut run = planned();
     for part in [1, 2] {
         accepted(&mut run, part, u8::try_from(part).expect("a small number"));

@@ -4,6 +4,7 @@ mod bisect;
 mod kept_of_events;
 mod laws;
 mod lost;
+mod quarantine;
 mod rules;
 mod waits;
 mod words;
