@@ -32,6 +32,5 @@ pub mod run;
 pub mod sandbox;
 pub mod schedule;
 pub mod sd_notify;
-pub mod shutdown;
 pub mod store;
 pub mod telemetry;

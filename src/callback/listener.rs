@@ -64,7 +64,7 @@ impl Default for Limits {
             acknowledge: Duration::from_secs(10),
             lifetime: Duration::from_secs(600),
             linger: Duration::from_secs(1),
-            grace: Duration::from_secs(5),
+            grace: Duration::from_secs(3),
         }
     }
 }

@@ -48,6 +48,7 @@ use exit::{Exit, Failure, Outcome};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::runtime::{self, Runtime};
 
 use crate::admin::view::Code;
@@ -234,7 +235,13 @@ fn refuse(error: &clap::Error) -> Exit {
 
 fn perform(verb: Verb, context: &Context) -> Outcome {
     match verb {
-        Verb::Run(args) => server()?.block_on(run::perform(args, context)),
+        Verb::Run(args) => {
+            let runtime = server()?;
+            let outcome = runtime.block_on(run::perform(args, context));
+            // A file that is still being merged is as good as cut by a crash.
+            runtime.shutdown_timeout(LEFT_TIME);
+            outcome
+        }
         Verb::Demo(args) => server()?.block_on(demo::perform(args, context)),
         Verb::Sandbox(args) => server()?.block_on(sandbox::perform(args, context)),
         Verb::Init(args) => init::perform(&args, context),
@@ -267,6 +274,9 @@ fn perform(verb: Verb, context: &Context) -> Outcome {
         Verb::Man(args) => man::perform(args, context),
     }
 }
+
+/// What blocks a thread once the daemon has stopped is left behind after this.
+const LEFT_TIME: Duration = Duration::from_millis(500);
 
 /// For verbs that serve.
 fn server() -> Result<Runtime, Failure> {

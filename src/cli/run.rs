@@ -66,19 +66,16 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
         addresses.listen
     ));
     let reloader = daemon.parts.reloader.clone();
-    let asked = stop.clone();
-    let signalled = tokio::spawn(async move {
+    daemon.spawn("the signals", async move {
         while signals.next().await == Asked::Reload {
             // A refused reload is logged fault by fault where it happens.
             let _ = reloader.reload("signal".to_owned(), Mode::Act).await;
         }
         tracing::info!("stopping");
         sd_notify::stopping();
-        asked.cancel();
+        stop.cancel();
     });
-    let served = daemon.serve().await;
-    signalled.abort();
-    served.map_err(failure)?;
+    daemon.serve().await.map_err(failure)?;
     Ok(Exit::Done)
 }
 
@@ -144,7 +141,7 @@ pub async fn open_store(state: &config::State) -> Result<OpenStore, Failure> {
             })
         }
         Ok(Err(error)) => Err(failure(daemon::Error::Store(error))),
-        Err(panic) => Err(failure(daemon::Error::Panic(panic))),
+        Err(_) => Err(failure(daemon::Error::Panicked("opening the state"))),
     }
 }
 
@@ -182,7 +179,11 @@ pub fn failure(error: daemon::Error) -> Failure {
         ),
         Error::Key(_) | Error::Api(_) | Error::Landing(_) => (Code::Config, "aptiqd check"),
         Error::AdminSocket(_) | Error::AdminToken { .. } => (Code::Config, "aptiqd check"),
-        Error::Store(_) | Error::Engine(_) | Error::Ended(_) | Error::Panic(_) => (
+        Error::Store(_)
+        | Error::Engine(_)
+        | Error::Ended(_)
+        | Error::Panicked(_)
+        | Error::Stuck { .. } => (
             Code::Failed,
             "nothing acknowledged is lost: start it again, and see its log",
         ),

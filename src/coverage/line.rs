@@ -206,10 +206,6 @@ impl Line {
         window_of(self.spans.first()?.from, self.spans.last()?.to())
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
         size_of::<Line>() + self.spans.capacity() * size_of::<Span>()

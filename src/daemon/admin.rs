@@ -79,13 +79,13 @@ impl<S: Store> Daemon<S> {
         let parts = self.parts.clone();
         let (store, handle) = (Arc::clone(&parts.store), parts.handle.clone());
         let live = Arc::new(Live::new(store, handle, parts, tally));
-        let routes = admin::router(live, doors.access, self.stop.clone());
+        let routes = admin::router(live, doors.access, self.tasks.stop().clone());
         let (socket, listener) = (doors.socket, doors.listener);
-        let (by_socket, stop) = (routes.clone(), self.stop.clone());
+        let (by_socket, stop) = (routes.clone(), self.tasks.stop().clone());
         self.spawn("the admin socket", async move {
             admin::serve_unix(socket.listener(), by_socket, stop).await;
         });
-        let stop = self.stop.clone();
+        let stop = self.tasks.stop().clone();
         self.spawn("the admin listener", async move {
             admin::serve_tcp(&listener, routes, stop).await;
         });

@@ -17,6 +17,7 @@ mod prune;
 mod rebuild;
 mod recover;
 mod reload;
+mod tasks;
 mod unavailable;
 
 use crate::apartmentiq::{self, CallbackKeys, Client};
@@ -41,13 +42,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tasks::Tasks;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 pub use unavailable::answer_unavailable;
 
 /// How long callbacks are still answered, with 503, after the store has failed.
 const LINGER: Duration = Duration::from_secs(10);
+
+/// How long the tasks may take to end: SIGTERM ends the process within 15 seconds.
+const DRAIN_MAX: Duration = Duration::from_secs(14);
 
 /// Why the daemon did not start, or ended unasked.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +82,11 @@ pub enum Error {
     Engine(#[from] engine::Error),
     #[error("{0} ended unasked")]
     Ended(&'static str),
-    #[error("a task panicked")]
-    Panic(#[source] tokio::task::JoinError),
+    /// Its words may hold what nobody should read; the log has its place.
+    #[error("{0} panicked")]
+    Panicked(&'static str),
+    #[error("{task} did not end within {grace:?}")]
+    Stuck { task: &'static str, grace: Duration },
 }
 
 /// Everything that is looked at and acted on from outside; cheap to clone.
@@ -126,8 +133,7 @@ pub type OnEnded = Box<dyn Fn(&Run) + Send>;
 /// A started daemon, not yet waited for.
 pub struct Daemon<S: Store> {
     pub parts: Parts<S>,
-    stop: CancellationToken,
-    tasks: JoinSet<Result<&'static str, Error>>,
+    tasks: Tasks,
 }
 
 impl<S: Store> Daemon<S> {
@@ -188,14 +194,14 @@ impl<S: Store> Daemon<S> {
         };
         let (engine, handle) = Engine::open(Arc::clone(&store), errands, options)?;
         let callbacks = Arc::new(Counters::default());
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::new(stop.clone());
         // The listener stops first and hands over what it has; then the engine drains.
         let engine_stop = CancellationToken::new();
         let engine_stopped = engine_stop.clone();
-        tasks.spawn(async move {
-            engine.run(engine_stop).await?;
-            Ok("the engine")
-        });
+        tasks.spawn(
+            "the engine",
+            async move { Ok(engine.run(engine_stop).await?) },
+        );
         let serving = callback::serve(
             listener,
             Arc::clone(&keys),
@@ -204,10 +210,10 @@ impl<S: Store> Daemon<S> {
             stop.clone(),
             Arc::clone(&callbacks),
         );
-        tasks.spawn(async move {
+        tasks.spawn("the callback listener", async move {
             serving.await;
             engine_stopped.cancel();
-            Ok("the callback listener")
+            Ok(())
         });
         let config = Arc::new(config);
         let reloader = Reloader::new(
@@ -230,50 +236,41 @@ impl<S: Store> Daemon<S> {
             callback_address,
             store_notes: Vec::new(),
         };
-        let pruning = parts.clone().prune_by_the_clock(stop.clone());
-        tasks.spawn(async move {
-            pruning.await;
-            Ok("the removal of old raw files")
-        });
-        Ok(Daemon { parts, stop, tasks })
+        let pruning = parts.clone().prune_by_the_clock(stop);
+        let mut daemon = Daemon { parts, tasks };
+        daemon.spawn("the removal of old raw files", pruning);
+        Ok(daemon)
     }
 
     /// Adds a task that ends when the stop token is cancelled, and not before.
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(async move {
+        self.tasks.spawn(name, async move {
             task.await;
-            Ok(name)
+            Ok(())
         });
     }
 
     /// Ends the daemon with an error once `failed` says why nothing can be made durable any more.
     pub fn end_when(&mut self, failed: impl Future<Output = String> + Send + 'static) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+        let stop = self.tasks.stop().clone();
+        self.tasks.spawn("the watch over the store", async move {
             tokio::select! {
-                () = stop.cancelled() => Ok("the watch over the store"),
+                () = stop.cancelled() => Ok(()),
                 reason = failed => Err(Error::Store(store::Error::Stopped { reason })),
             }
         });
     }
 
-    /// Waits for the stop token and then for every task; the first task that ends unasked, or
-    /// panics, ends the daemon with an error.
+    /// Waits for the stop token, and then for every task.
+    ///
+    /// # Errors
+    /// The first task that ends unasked or panics, at once; one that does not end although it is asked.
     pub async fn serve(mut self) -> Result<(), Error> {
-        while let Some(ended) = self.tasks.join_next().await {
-            let name = match ended.map_err(Error::Panic)? {
-                Ok(name) => name,
-                Err(error) => {
-                    self.linger(&error).await;
-                    return Err(error);
-                }
-            };
-            if !self.stop.is_cancelled() {
-                self.stop.cancel();
-                return Err(Error::Ended(name));
-            }
+        if let Err(error) = self.tasks.supervise().await {
+            self.linger(&error).await;
+            return Err(error);
         }
-        Ok(())
+        self.tasks.drain(DRAIN_MAX).await
     }
 }
 
@@ -285,7 +282,7 @@ impl<S: Store> Daemon<S> {
             error,
             Error::Store(_) | Error::Engine(engine::Error::Store(_))
         );
-        if !of_store || self.stop.is_cancelled() {
+        if !of_store {
             return;
         }
         tracing::error!(
@@ -293,7 +290,7 @@ impl<S: Store> Daemon<S> {
             "the store has failed: callbacks are answered 503 until the process ends"
         );
         tokio::select! {
-            () = self.stop.cancelled() => {}
+            () = self.tasks.stop().cancelled() => {}
             () = tokio::time::sleep(LINGER) => {}
         }
     }

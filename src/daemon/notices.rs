@@ -14,7 +14,7 @@ impl<S: Store> Daemon<S> {
     /// way goes out again under its id, as after a restart.
     pub fn serve_notices(&mut self) {
         let parts = self.parts.clone();
-        let stop = self.stop.clone();
+        let stop = self.tasks.stop().clone();
         self.spawn("the notices", async move {
             let mut notifiers = parts.reloader.notifiers();
             while !stop.is_cancelled() {

@@ -95,7 +95,9 @@ pub(super) async fn recover<S: Store>(
     }
     let reading = landing.clone();
     let manifests = tokio::task::spawn_blocking(move || reading.manifests()).await;
-    let manifests = manifests.map_err(Error::Panic)?.map_err(Error::Landing)?;
+    let manifests = manifests
+        .map_err(|_| Error::Panicked("reading the manifests"))?
+        .map_err(Error::Landing)?;
     let cause = match known {
         Some(doubt) => doubt.cause,
         None if !new => Cause::Behind,

@@ -26,7 +26,7 @@ const GATHERING: Duration = Duration::from_millis(1);
 /// at again at least this often.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 /// How long creates and publishes under way may still take when the daemon stops.
-const DRAIN_MAX: Duration = Duration::from_secs(12);
+const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// How the loop is set up.
 pub struct Options {
@@ -44,8 +44,9 @@ pub struct Options {
 pub enum Error {
     #[error("the store failed")]
     Store(#[from] store::Error),
+    /// Its words may hold what nobody should read; the log has its place.
     #[error("an errand panicked")]
-    Panic(#[source] tokio::task::JoinError),
+    Panicked,
 }
 
 pub struct Engine<S: Store> {
@@ -119,7 +120,7 @@ impl<S: Store> Engine<S> {
                 () = stop.cancelled() => break,
                 _ = self.inbox.messages.recv_many(&mut messages, BATCH_MAX) => {}
                 Some(report) = self.running.join_next() => {
-                    batch.inputs.push(Input::Report(report.map_err(Error::Panic)?));
+                    batch.inputs.push(Input::Report(report.map_err(|_| Error::Panicked)?));
                 }
                 () = tokio::time::sleep(pause) => {}
             }
@@ -172,7 +173,7 @@ impl<S: Store> Engine<S> {
             match report {
                 Ok(report) => batch.inputs.push(Input::Report(report)),
                 Err(end) if end.is_cancelled() => {}
-                Err(panic) => return Err(Error::Panic(panic)),
+                Err(_) => return Err(Error::Panicked),
             }
         }
         let notes = self.errands.api.new_drift();
@@ -293,7 +294,7 @@ impl<S: Store> Engine<S> {
             let over = !matches!(joined, Ok(Some(_)));
             match joined {
                 Ok(Some(Ok(report))) => batch.inputs.push(Input::Report(report)),
-                Ok(Some(Err(end))) if end.is_panic() => return Err(Error::Panic(end)),
+                Ok(Some(Err(end))) if end.is_panic() => return Err(Error::Panicked),
                 _ => {}
             }
             self.turn(batch).await?;

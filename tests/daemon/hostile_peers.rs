@@ -8,8 +8,8 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// What is done to the answers of the connections, in this order, again and again.
 const MISCHIEF: [Mischief; 10] = [
@@ -59,10 +59,20 @@ fn mangler(upstream: String) -> (u16, Arc<AtomicUsize>) {
     (port, done)
 }
 
-fn mangle(mut client: TcpStream, upstream: &str, mischief: Mischief) {
-    if matches!(mischief, Mischief::CloseAtOnce) {
-        return;
+fn mangle(client: TcpStream, upstream: &str, mischief: Mischief) {
+    if !matches!(mischief, Mischief::CloseAtOnce) {
+        pass(client, upstream, |client, piece| {
+            spoil(client, piece, mischief)
+        });
     }
+}
+
+/// Passes a connection on; `back` sends the answer's pieces, and ends the connection by an error.
+fn pass(
+    mut client: TcpStream,
+    upstream: &str,
+    mut back: impl FnMut(&mut TcpStream, &[u8]) -> std::io::Result<()>,
+) {
     let Ok(mut server) = TcpStream::connect(upstream) else {
         return;
     };
@@ -75,7 +85,7 @@ fn mangle(mut client: TcpStream, upstream: &str, mischief: Mischief) {
     });
     let mut answer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = server.read(&mut answer) {
-        if spoil(&mut client, &answer[..length], mischief).is_err() {
+        if back(&mut client, &answer[..length]).is_err() {
             let _ = client.shutdown(Shutdown::Both);
             let _ = server.shutdown(Shutdown::Both);
             return;
@@ -110,21 +120,27 @@ fn spoil(client: &mut TcpStream, piece: &[u8], mischief: Mischief) -> std::io::R
     }
 }
 
-#[test]
-fn a_run_lands_behind_a_mangling_proxy() {
-    let stage = Stage::set(Setup::default().with("api.submit_settle", "\"2s\""));
+/// Puts what listens on the port that `proxy` gives between the daemon and the API at the address that it is given.
+fn put_between<T>(stage: &Stage, proxy: impl FnOnce(String) -> (u16, T)) -> T {
     let base = stage.sandbox().base_url();
     let address = base
         .trim_start_matches("http://")
         .split('/')
         .next()
         .expect("an address");
-    let (port, done) = mangler(address.to_owned());
+    let (port, handle) = proxy(address.to_owned());
     let config = std::fs::read_to_string(stage.path("aptiqd.toml")).expect("it was written");
     stage.write(
         "aptiqd.toml",
         &config.replace(&base, &base.replace(address, &format!("127.0.0.1:{port}"))),
     );
+    handle
+}
+
+#[test]
+fn a_run_lands_behind_a_mangling_proxy() {
+    let stage = Stage::set(Setup::default().with("api.submit_settle", "\"2s\""));
+    let done = put_between(&stage, mangler);
     let keys = [
         ("properties", "{ ids = [1, 2, 3, 4, 5, 6, 7, 8] }"),
         ("chunk", "{ properties = 1, days = 31 }"),
@@ -137,6 +153,58 @@ fn a_run_lands_behind_a_mangling_proxy() {
     let done = done.load(Ordering::SeqCst);
     println!("{done} connections to the API were mangled");
     assert!(done >= 5, "only {done} connections were mangled");
+    stage.stop();
+}
+
+/// A proxy before `upstream`, whose answers are kept back while the flag is set.
+fn silencer(upstream: String) -> (u16, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let silent = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&silent);
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (Ok(client), upstream, flag) = (client, upstream.clone(), Arc::clone(&flag)) else {
+                return;
+            };
+            std::thread::spawn(move || {
+                pass(client, &upstream, |client, piece| {
+                    match flag.load(Ordering::SeqCst) {
+                        true => Ok(()),
+                        false => client.write_all(piece),
+                    }
+                });
+            });
+        }
+    });
+    (port, silent)
+}
+
+/// The limit is a promise to whoever stops the daemon, not a measure of speed: timers fill it, and little else.
+#[test]
+fn a_vendor_and_a_sender_that_fall_silent_hold_no_stop_up() {
+    let stage = Stage::set(Setup::default().with("api.request_timeout", "\"60s\""));
+    let silent = put_between(&stage, silencer);
+    stage.schedule("daily", &[]);
+    stage.start();
+    stage.until("the first list", |state| {
+        state["requests"]["list"].as_u64() >= Some(1)
+    });
+    stage.lands("daily", &DAY);
+    silent.store(true, Ordering::SeqCst);
+    let run = stage.begin("daily", &["--from", "2026-11-05", "--to", "2026-11-05"]);
+    stage.until("the create", |state| state["creates"] == json!(2));
+    let mut sender = TcpStream::connect(("127.0.0.1", stage.callback_port)).expect("a connection");
+    sender.write_all(b"POST /cb/").expect("half a line");
+    let begun = Instant::now();
+    stage.stop();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    silent.store(false, Ordering::SeqCst);
+    stage.start();
+    let shown = stage.ended(&run);
+    assert_eq!(shown["run"]["state"], "landed", "{shown:#}");
+    assert_eq!(stage.state()["creates"], json!(2), "it was found");
     stage.stop();
 }
 
