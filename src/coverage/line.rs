@@ -136,7 +136,6 @@ impl Line {
             return false;
         }
         self.spans.splice(first..last, fresh);
-        self.join_at(last.min(self.spans.len()));
         self.join_around(from, to);
         let surplus = self.spans.len().saturating_sub(Line::SPANS_MAX);
         self.spans.drain(..surplus);

@@ -99,6 +99,27 @@ mod tests {
     }
 
     #[test]
+    fn of_two_fires_a_day_the_first_decides() {
+        let twice = schedule("twice", "0 0,12 * * *");
+        assert_eq!(
+            due_through(&twice, at("2026-11-22T06:00:00Z")),
+            day("2026-11-21")
+        );
+    }
+
+    #[test]
+    fn a_window_that_reaches_ahead_is_found_from_its_last_days() {
+        let mut weekly = schedule("weekly", "0 6 * * 1");
+        weekly.window = WindowRule::Offsets { from: 0, to: 3 };
+        let windows = fire_windows(&weekly, day("2026-11-19"), at("2026-11-22T12:00:00Z"));
+        let reaching: Vec<_> = windows
+            .iter()
+            .map(|window| (window.from, window.to))
+            .collect();
+        assert_eq!(reaching, [(day("2026-11-16"), day("2026-11-19"))]);
+    }
+
+    #[test]
     fn fires_ask_for_their_windows_only() {
         let weekly = schedule("weekly", "0 6 * * 1");
         let days = due_by_fires(&weekly, day("2026-11-01"), at("2026-11-22T12:00:00Z"));

@@ -271,7 +271,7 @@ impl Roster {
             quarantine: None,
             losses: 0,
             batch: None,
-            whole: trigger != Trigger::Backfill,
+            whole: true,
             parts: std::collections::BTreeMap::new(),
             properties,
         }

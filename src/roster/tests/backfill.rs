@@ -112,6 +112,30 @@ fn the_oldest_days_come_first_if_that_is_wanted() {
     );
 }
 
+/// Who lists its properties by asking knows them from the first time on.
+#[test]
+fn properties_that_are_asked_for_can_be_filled_once_they_are_known() {
+    let mut daily = schedule("daily", "30 1 1 1 *", 1);
+    daily.properties = crate::schedule::Properties::CompSets {
+        ids: vec![7],
+        subjects_only: false,
+    };
+    let mut world = World::new(1, Weather::default(), vec![daily]);
+    let command = || order(september(), Only::Missing, 2, Mode::Act);
+    let refused = world.command(command()).expect_err("a refusal");
+    assert!(
+        matches!(&refused, Refusal::Conflict { message, .. } if message.contains("not known yet"))
+    );
+    world.trigger("daily").expect("triggered");
+    world.run_until(start() + TimeDelta::hours(1));
+    let runs = backfill(&mut world, september(), Only::Missing);
+    assert!(
+        runs.iter().all(|run| *run.properties == [1, 2, 3]),
+        "{runs:?}"
+    );
+    assert!(!runs.is_empty());
+}
+
 /// Both pay, and the journal says for what and why.
 #[test]
 fn two_schedules_that_want_the_same_cells_are_told_of() {

@@ -237,3 +237,28 @@ fn a_fire_weighs_about_what_its_records_take() {
         );
     }
 }
+
+/// A fire that comes a second time and is left out takes nothing from the record of the first.
+#[test]
+fn a_repeated_fire_that_is_skipped_keeps_the_record_it_has() {
+    let weather = Weather {
+        job_fails: 100,
+        ..Weather::default()
+    };
+    let mut daily = schedule("daily", "30 12 * * *", 1);
+    daily.overlap = crate::schedule::Overlap::Skip;
+    daily.deadline = std::time::Duration::from_secs(40 * 3_600);
+    let mut world = World::new(1, weather, vec![daily]);
+    world.run_until(start() + TimeDelta::days(3));
+    let failed = world.kept.runs.clone();
+    assert!(failed.len() == 3 && world.count(RunState::Failed) == 3);
+    jump(&mut world, start() + TimeDelta::minutes(29));
+    // Another one is under way when the first fire comes again.
+    world.weather.callback_lost = 100;
+    world.trigger("daily").expect("triggered");
+    world.run_until(start() + TimeDelta::minutes(31));
+    assert_eq!(told(&world, "fire_skipped"), 1);
+    for (id, run) in &failed {
+        assert_eq!(world.kept.runs[id].state, run.state);
+    }
+}

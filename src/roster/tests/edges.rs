@@ -6,7 +6,7 @@ use crate::roster::catch_up::undecided;
 use crate::roster::due::{due_by_fires, fire_windows};
 use crate::roster::reconcile::Reconciliation;
 use crate::roster::{Answer, Command, Grounds, Input, Loaded, Mark, Mode, Refusal, Report, Roster};
-use crate::run::{Artifact, Fault, FaultClass, Quarantine, Remains, Retrial, Run, RunState};
+use crate::run::{Fault, FaultClass, Quarantine, Remains, Retrial, Run, RunState};
 use crate::schedule::{Schedule, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
@@ -311,34 +311,17 @@ fn a_state_in_doubt_holds_for_ten_minutes_and_no_longer() {
     assert!(!sure.holds(start()) && !sure.is_in_doubt());
 }
 
-/// While the folder is full nothing lands; one goes first after ten seconds, and what it comes to decides.
+/// Fires that come in heaps: where the walk over them is cut short, the last ten thousand are decided all the same.
 #[test]
-fn a_folder_that_takes_nothing_is_tried_again_after_ten_seconds() {
-    let (mut roster, _) = Roster::load(limits(), Loaded::default(), Vec::new(), start());
-    let told = |second: i64, class: Option<FaultClass>, roster: &mut Roster| {
-        let attempt = "daily.20261102T123000Z.p1.a1".parse().expect("an id");
-        let outcome = match class {
-            Some(class) => Err(Fault::new(class, "no")),
-            None => Ok(Artifact {
-                bytes: 1,
-                sha256: "00".into(),
-                rows: 1,
-                path: "raw/one".into(),
-            }),
-        };
-        let report = Report::Fetched { attempt, outcome };
-        roster.handle(vec![Input::Report(report)], seconds(second));
-    };
-    told(0, Some(FaultClass::Transfer), &mut roster);
-    assert!(roster.may_land(seconds(0)));
-    told(1, Some(FaultClass::Disk), &mut roster);
-    assert!(!roster.may_land(seconds(10)) && roster.may_land(seconds(11)));
-    told(12, Some(FaultClass::Disk), &mut roster);
-    assert!(!roster.may_land(seconds(21)) && roster.may_land(seconds(22)));
-    told(13, Some(FaultClass::Transfer), &mut roster);
-    assert!(!roster.may_land(seconds(14)));
-    told(14, None, &mut roster);
-    assert!(roster.may_land(seconds(14)));
+fn an_absence_over_heaps_of_fires_is_decided_to_its_end() {
+    let heaps = schedule("heaps", "* * 8 * * *", 1);
+    let undecided = undecided(
+        &heaps,
+        &Mark::new(start()),
+        seconds(120 * 86_400 - 5 * 3_600),
+    );
+    assert_eq!(undecided.fires.len(), 10_000);
+    assert!(undecided.older.is_some());
 }
 
 /// An address that no key proves is good enough to fetch a result, not to cancel a job.

@@ -197,3 +197,33 @@ fn manifests_tell_how_a_run_ended() {
         assert_eq!(run.reason.as_deref(), Some(reason));
     }
 }
+
+/// Only rows that cannot be told apart make a backfill ask for all properties; a full disk does not.
+#[test]
+fn a_publish_that_breaks_for_another_reason_widens_nothing() {
+    let september = super::backfill::september();
+    let fill = |world: &mut World| {
+        super::backfill::backfill(world, september, crate::coverage::Only::Missing)
+    };
+    let of = |properties| vec![schedule("daily", "30 1 1 1 *", properties)];
+    let mut world = World::new(1, Weather::default(), of(2));
+    fill(&mut world);
+    world.run_until(start() + TimeDelta::hours(6));
+    world.schedules = of(4);
+    let now = world.now;
+    world.restart_at(now);
+    world.weather.publish_breaks = 100;
+    let runs = fill(&mut world);
+    assert!(
+        runs.iter()
+            .all(|run| *run.properties == [3, 4] && !run.whole)
+    );
+    world.run_until(now + TimeDelta::hours(1));
+    assert!(world.happened.contains_key("publish_broken"));
+    assert!(!world.happened.contains_key("widened"));
+    world.weather.publish_breaks = 0;
+    world.run_until(now + TimeDelta::hours(6));
+    for run in runs {
+        assert_eq!(world.run(&run.id).state, RunState::Landed);
+    }
+}

@@ -1,17 +1,15 @@
 //! Reconciling: what becomes of jobs that the state does not know, or does not want.
 
 use super::kept::Kept;
+use super::standing::job;
 use super::world::{Weather, World, limits, schedule, start};
-use crate::roster::{
-    Cause, Doubt, Effect, Grounds, Input, Listed, Loaded, Report, Roster, Standing, standing,
-};
+use crate::roster::{Cause, Doubt, Effect, Grounds, Input, Listed, Loaded, Report, Roster};
 use crate::run::{
-    AttemptId, AttemptState, CellSpan, Event, Fault, FaultClass, JobSeen, JobStatus, LearnedBy,
-    PublishedFile, Remains, Run, RunId, RunRemains, RunState, step,
+    AttemptId, CellSpan, Fault, FaultClass, JobStatus, PublishedFile, Remains, RunId, RunRemains,
+    RunState,
 };
-use crate::schedule::{Format, Name, Report as Kind, Window};
-use chrono::{DateTime, TimeDelta, Utc};
-use proptest::prelude::*;
+use crate::schedule::Name;
+use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn name(text: &str) -> Name {
@@ -229,110 +227,6 @@ impl World {
             job.seen.status == JobStatus::Submitted && job.ends_at > self.now && !job.vanished
         };
         self.jobs.iter().filter(live).collect()
-    }
-}
-
-fn job(id: &str) -> JobSeen {
-    JobSeen {
-        job_id: id.to_owned(),
-        status: JobStatus::Submitted,
-        error_message: None,
-        callback_url: None,
-        report: Some(Kind::Property),
-        format: Some(Format::Jsonl),
-        window: Some(Window::day(start().date_naive())),
-        property_ids: vec![1],
-        created_at: Some(start()),
-    }
-}
-
-/// A run of one part whose job has been accepted.
-fn exporting() -> (Run, AttemptId) {
-    let mut world = World::new(1, Weather::default(), vec![schedule("one", "0 0 1 1 *", 1)]);
-    let id = world.trigger("one").expect("a run");
-    let end = world.now + TimeDelta::seconds(2);
-    world.run_until(end);
-    let run = world.run(&id);
-    let attempt = AttemptId {
-        run: id,
-        part: 1,
-        number: 1,
-    };
-    (run, attempt)
-}
-
-fn stands(run: &Run, job: &JobSeen, attempt: &AttemptId, asked_at: DateTime<Utc>) -> Standing {
-    standing(Some(run), job, attempt, asked_at)
-}
-
-#[test]
-fn where_a_job_stands_with_its_run() {
-    let (mut run, attempt) = exporting();
-    let now = start() + TimeDelta::seconds(10);
-    let own = JobSeen {
-        job_id: run.parts[&1].attempts[0].job_id.clone().expect("a job"),
-        window: Some(run.window),
-        ..job("x")
-    };
-    let second = JobSeen {
-        job_id: "second".into(),
-        ..own.clone()
-    };
-    assert_eq!(standing(None, &own, &attempt, now), Standing::Stranger);
-    assert_eq!(stands(&run, &own, &attempt, now), Standing::Settled);
-    assert_eq!(stands(&run, &second, &attempt, now), Standing::Second);
-    let next = AttemptId {
-        number: 2,
-        ..attempt.clone()
-    };
-    assert_eq!(stands(&run, &second, &next, now), Standing::Unwanted);
-    // The job failed; a list begun before that still shows it alive, one begun long after means it.
-    let failed = JobSeen {
-        status: JobStatus::Failed,
-        ..own.clone()
-    };
-    let event = Event::JobChecked {
-        part: 1,
-        attempt: 1,
-        job: failed,
-        by: LearnedBy::Poll,
-        asked_at: now,
-    };
-    step(&mut run, &event, now).expect("it ends");
-    assert_eq!(run.parts[&1].attempts[0].state, AttemptState::Failed);
-    assert_eq!(stands(&run, &own, &attempt, now), Standing::Settled);
-    let later = now + TimeDelta::minutes(2);
-    assert_eq!(stands(&run, &own, &attempt, later), Standing::Unwanted);
-    // The part rests before its second attempt: a job with that address is the one it would ask for.
-    assert_eq!(stands(&run, &second, &next, now), Standing::Adopt);
-    let other = JobSeen {
-        property_ids: vec![7],
-        ..second
-    };
-    assert_eq!(stands(&run, &other, &next, now), Standing::Unwanted);
-}
-
-proptest! {
-    /// Only a job that still runs can be one to cancel, and without a run nothing is decided.
-    #[test]
-    fn what_has_ended_is_never_cancelled(
-        part in 0u32..3, number in 1u32..4, id in 0u8..3, status in 0u8..4, seconds in -300i64..300,
-    ) {
-        let (run, own) = exporting();
-        let statuses = [JobStatus::Succeeded, JobStatus::Failed, JobStatus::Cancelled, JobStatus::Submitted];
-        let known = run.parts[&1].attempts[0].job_id.clone().expect("a job");
-        let seen = JobSeen {
-            job_id: if id == 0 { known } else { format!("job-x{id}") },
-            status: statuses[usize::from(status)].clone(),
-            ..job("x")
-        };
-        let attempt = AttemptId { part, number, ..own };
-        let asked_at = start() + TimeDelta::seconds(seconds);
-        prop_assert_eq!(standing(None, &seen, &attempt, asked_at), Standing::Stranger);
-        let stands = stands(&run, &seen, &attempt, asked_at);
-        if status < 3 {
-            prop_assert!(!matches!(stands, Standing::Unwanted | Standing::Second), "{:?}", stands);
-        }
     }
 }
 

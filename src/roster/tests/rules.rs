@@ -31,6 +31,7 @@ fn a_quiet_world_lands_every_fire() {
     assert_eq!(world.count(RunState::Landed), 5);
     assert_eq!(world.jobs.len(), 15, "three parts a run, one job a part");
     assert!(world.published.values().all(|times| *times == 1));
+    assert!(world.kept.runs.values().all(|run| run.whole));
 }
 
 #[test]

@@ -254,6 +254,12 @@ fn words_that_name_all_or_many_tell_no_offender() {
     ] {
         assert_eq!(is_split(6, words), split, "{words}");
     }
+    let (run, _) = refused(6, "99001001 and 99001004 are unknown");
+    let pieces: Vec<(u32, u32)> = run
+        .live_parts()
+        .map(|part| (part.first, part.count))
+        .collect();
+    assert_eq!(pieces, [(0, 1), (1, 1), (2, 2), (4, 1), (5, 1)]);
     assert!(is_split(3, "99001000 and 99001002 are unknown"));
     assert!(!is_split(3, "99001000, 99001001 and 99001002 are unknown"));
 }

@@ -1,6 +1,7 @@
 //! The words that people, scripts and the journal read, and the ids that travel.
 
 use super::super::*;
+use super::lost::publishing;
 use super::{planned, published, run, start};
 use crate::schedule::Name;
 use serde_json::json;
@@ -180,4 +181,27 @@ fn an_incomplete_run_says_what_failed_or_what_the_files_lack() {
         );
         assert!(!told.is_empty());
     }
+}
+
+#[test]
+fn only_what_was_split_down_to_one_property_is_told_by_it() {
+    // A part of its own with one property, and a piece with two.
+    for (failed, of) in [(2, None), (1, Some(9))] {
+        let mut run = publishing();
+        let part = run.parts.get_mut(&failed).expect("a part");
+        part.state = PartState::Abandoned;
+        part.of = of;
+        let published = Box::new(published(Verdict::Incomplete));
+        step(&mut run, &Event::RunPublished { published }, start()).expect("published");
+        let reason = run.reason.expect("a reason");
+        assert!(reason.starts_with("1 of 2 parts failed"), "{reason}");
+    }
+}
+
+#[test]
+fn a_fault_is_its_message() {
+    assert_eq!(
+        Fault::new(FaultClass::Gone, "no such job").to_string(),
+        "no such job"
+    );
 }

@@ -225,7 +225,7 @@ fn malformed_expressions_are_pointed_at() {
         ("0 0 0 1 1 * 1969", "1969", "1970 to 2100"),
         ("0 22-2 * * *", "22-2", "22-23,0-2"),
         ("0 0 * * fri-mon", "fri-mon", "5-7,0-1"),
-        ("0 0 ? * *", "?", "`*`"),
+        ("0 0 ? * *", "?", "not of crontab(5)"),
         ("0 0 first * *", "first", "1 to 31"),
         ("0 0 L * *", "L", "previous_month"),
         ("0 0 15W * *", "15W", "previous_month"),
