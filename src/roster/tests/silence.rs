@@ -30,6 +30,11 @@ fn silent_callbacks_are_told_once_and_so_is_their_return() {
     // A restart neither tells it again nor forgets it.
     let at = world.now;
     world.restart_at(at);
+    assert_eq!(
+        now(&mut world).silent_since,
+        None,
+        "nobody is waited for yet"
+    );
     world.roster.expect_callbacks();
     world.run_until(start() + TimeDelta::minutes(80));
     assert_eq!(told(&world, "callbacks_silent"), 1);
