@@ -319,8 +319,7 @@ mod tests {
             let mut grid: Vec<Option<Fate>> = vec![None; 80];
             for (from, length, fate, only_unknown) in facts {
                 let before = grid.clone();
-                let days = &mut grid[from as usize..(from + length) as usize];
-                for cell in days {
+                for cell in &mut grid[from as usize..(from + length) as usize] {
                     *cell = match (*cell, only_unknown) {
                         (Some(Fate::Landed), _) => Some(Fate::Landed),
                         (Some(known), true) => Some(known),
@@ -328,10 +327,9 @@ mod tests {
                     };
                 }
                 let window = window(from, length);
-                let changed = if only_unknown {
-                    line.record_unknown(window, fate)
-                } else {
-                    line.record(window, fate)
+                let changed = match only_unknown {
+                    true => line.record_unknown(window, fate),
+                    false => line.record(window, fate),
                 };
                 prop_assert_eq!(changed, before != grid);
             }
@@ -359,8 +357,17 @@ mod tests {
 
         #[test]
         fn no_text_of_a_record_panics(cells in "[0-9]{0,11}[lemf.x]{0,2}[0-9]{0,3}[lemf]?") {
-            let stored = Stored { from: first(), cells };
-            let _ = Line::try_from(stored);
+            let _ = Line::try_from(Stored { from: first(), cells });
+        }
+    }
+
+    #[test]
+    fn a_single_day_joins_both_its_neighbours() {
+        for days in [[4, 5, 6], [6, 5, 4], [5, 4, 6], [4, 6, 5]] {
+            let mut line = Line::default();
+            let add = |&day: &u64| line.record(window(day, 1), Fate::Landed);
+            assert!(days.iter().all(add));
+            assert_eq!(line.spans.len(), 1, "{days:?}");
         }
     }
 

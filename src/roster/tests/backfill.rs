@@ -139,23 +139,30 @@ fn properties_that_are_asked_for_can_be_filled_once_they_are_known() {
 /// Both pay, and the journal says for what and why.
 #[test]
 fn two_schedules_that_want_the_same_cells_are_told_of() {
-    let schedules = vec![
-        schedule("daily", "30 1 1 1 *", 4),
-        schedule("other", "30 1 1 1 *", 4),
-    ];
-    let mut world = World::new(1, Weather::default(), schedules);
-    for name_of in ["daily", "other"] {
-        let trigger = Command::Trigger {
-            schedule: name(name_of),
-            window: Some(window("2026-09-01", "2026-09-03")),
-            by: "test".into(),
-            mode: Mode::Act,
-        };
-        world.command(trigger).expect("triggered");
+    for (first, days, told) in [
+        (0, "2026-09-03", true),
+        (4, "2026-09-03", false),
+        (0, "2026-09-07", false),
+    ] {
+        let mut other = schedule("other", "30 1 1 1 *", 8);
+        if let crate::schedule::Properties::Listed(list) = &mut other.properties {
+            list.drain(..first);
+        }
+        let schedules = vec![schedule("daily", "30 1 1 1 *", 4), other];
+        let mut world = World::new(1, Weather::default(), schedules);
+        for (name_of, day) in [("daily", "2026-09-03"), ("other", days)] {
+            let trigger = Command::Trigger {
+                schedule: name(name_of),
+                window: Some(window(day, day)),
+                by: "test".into(),
+                mode: Mode::Act,
+            };
+            world.command(trigger).expect("triggered");
+        }
+        let log = format!("{:?}", world.log);
+        assert_eq!(log.contains("same_cells_wanted"), told, "{log}");
+        assert_eq!(log.contains("a job belongs to one run"), told, "{log}");
     }
-    let log = format!("{:?}", world.log);
-    assert!(log.contains("same_cells_wanted"), "{log}");
-    assert!(log.contains("a job belongs to one run"), "{log}");
 }
 
 #[test]

@@ -321,6 +321,8 @@ fn an_absence_over_heaps_of_fires_is_decided_to_its_end() {
         seconds(120 * 86_400 - 5 * 3_600),
     );
     assert_eq!(undecided.fires.len(), 10_000);
+    // As many as there were in the last three mornings.
+    assert!(undecided.fires[0] > seconds(117 * 86_400 - 5 * 3_600));
     assert!(undecided.older.is_some());
 }
 

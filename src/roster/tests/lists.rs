@@ -1,4 +1,4 @@
-//! A list of properties that changes is an event.
+//! What is declared anew: lists of properties, and what was learned of files that are others now.
 
 use super::world::{Weather, World, schedule, start};
 use crate::roster::{Command, Mode};
@@ -63,4 +63,32 @@ fn a_list_of_the_vendors_that_changes_is_told_with_the_run_that_asked() {
     assert_eq!(told.len(), 1);
     assert!(told[0].contains("\"added\":[9]"), "{}", told[0]);
     assert!(told[0].contains("\"removed\":[1]"), "{}", told[0]);
+}
+
+type Change<'a> = &'a dyn Fn(&mut Schedule);
+
+/// What the files' columns allow was learned of one report, in one format, under one name.
+#[test]
+fn what_was_learned_of_columns_is_forgotten_with_any_of_what_it_was_learned_of() {
+    let changes: [(bool, Change<'_>); 4] = [
+        (true, &|it| {
+            it.cadence = schedule("a", "0 2 * * *", 3).cadence
+        }),
+        (false, &|it| it.report = crate::schedule::Report::Floorplans),
+        (false, &|it| it.format = crate::schedule::Format::Csv),
+        (false, &|it| {
+            let columns = std::sync::Arc::make_mut(&mut it.columns);
+            columns.date = "day".into();
+        }),
+    ];
+    for (number, (kept, change)) in changes.iter().enumerate() {
+        let mut it = schedule("a", "0 1 * * *", 3);
+        let mut world = World::new(1, Weather::default(), vec![it.clone()]);
+        let name = it.name.clone();
+        let mark = world.roster.marks.get_mut(&name).expect("a mark");
+        mark.one_day_parts = true;
+        change(&mut it);
+        declare(&mut world, vec![it]);
+        assert_eq!(world.roster.marks[&name].one_day_parts, *kept, "{number}");
+    }
 }

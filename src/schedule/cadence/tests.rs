@@ -297,3 +297,15 @@ fn the_calendar_has_a_first_and_a_last_year() {
     );
     assert_eq!(next("2101-06-01T00:00:00Z"), None);
 }
+
+#[test]
+fn as_many_expressions_as_are_allowed_and_no_more() {
+    let many = |count: u32| {
+        let minutes = (0..count).map(|minute| format!("{} {} * * *", minute % 60, minute / 60));
+        Cadence::compile(&minutes.collect::<Vec<_>>(), Tz::UTC)
+    };
+    assert!(many(64).is_ok());
+    let fault = many(65).expect_err("a fault");
+    assert_eq!(fault.help, "give between 1 and 64");
+    assert!(many(0).is_err());
+}
