@@ -1,8 +1,8 @@
 //! Unanswered creates whose jobs show no address: adopted only where nothing else can be meant.
 
+use super::standing::job;
 use super::world::{Job, Weather, World, schedule, start};
 use crate::run::{AttemptId, AttemptState, JobSeen, JobStatus, RunId, RunState};
-use crate::schedule::{Format, Report as Kind};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,15 +26,9 @@ pub(super) fn same_as(world: &World, run: &RunId, id: &str, millis: i64) -> Job 
     let kept = world.run(run);
     Job {
         seen: JobSeen {
-            job_id: id.to_owned(),
-            status: JobStatus::Submitted,
-            error_message: None,
-            callback_url: None,
-            report: Some(Kind::Property),
-            format: Some(Format::Jsonl),
             window: Some(kept.window),
-            property_ids: vec![1],
             created_at: Some(start() + TimeDelta::milliseconds(millis)),
+            ..job(id)
         },
         attempt: AttemptId {
             run: run.clone(),

@@ -11,7 +11,7 @@ use crate::schedule::{Schedule, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 
-fn seconds(count: i64) -> DateTime<Utc> {
+pub(super) fn seconds(count: i64) -> DateTime<Utc> {
     start() + TimeDelta::seconds(count)
 }
 

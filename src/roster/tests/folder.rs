@@ -1,14 +1,11 @@
 //! A landing folder that takes nothing for a while: what waits for it, how long, and what goes first.
 
+use super::edges::seconds;
 use super::world::{Weather, World, limits, schedule, start};
 use crate::roster::roster::Hold;
 use crate::roster::{Input, Loaded, Report, Roster};
 use crate::run::{Artifact, Fault, FaultClass, RunState};
-use chrono::{DateTime, TimeDelta, Utc};
-
-fn seconds(count: i64) -> DateTime<Utc> {
-    start() + TimeDelta::seconds(count)
-}
+use chrono::TimeDelta;
 
 /// While the folder takes nothing, what is to be fetched waits for it, and for nothing else.
 #[test]
