@@ -37,7 +37,6 @@ mod standing;
 mod tests;
 mod verify;
 
-pub use compose::{NO_DATE_COLUMN, NOT_APART, needs_one_day_parts};
 pub use inspect::Terms;
 pub use manifest::{Column, FileEntry, JobEntry, Manifest};
 pub use prune::{KeptRun, PruneOrder, Pruned, PrunedRun};

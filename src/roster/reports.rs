@@ -5,7 +5,7 @@ use super::runs::{number, planned, roster_hash};
 use super::{Report, Roster, Saved, Turn, plan};
 use crate::run::{
     Artifact, AttemptId, CreateFailure, Event, Fault, FaultClass, JobSeen, Part, PartState,
-    Published, RunId,
+    Published, Remedy, RunId,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -191,7 +191,7 @@ impl Roster {
                 attempt,
                 artifact,
             },
-            Err(fault) if needs_one_day_parts(&fault) => {
+            Err(fault) if fault.remedy == Some(Remedy::OneDayParts) => {
                 if self.replan(&id.run, &fault, now, turn) {
                     return;
                 }
@@ -221,13 +221,13 @@ impl Roster {
         self.heard_of_landing(outcome.as_ref().err(), now, turn);
         let event = match outcome {
             Ok(published) => Event::RunPublished { published },
-            Err(fault) if needs_one_day_parts(&fault) => {
+            Err(fault) if fault.remedy == Some(Remedy::OneDayParts) => {
                 if self.replan(id, &fault, now, turn) {
                     return;
                 }
                 Event::PublishBroken { fault }
             }
-            Err(fault) if needs_whole_partitions(&fault) => {
+            Err(fault) if fault.remedy == Some(Remedy::WholePartitions) => {
                 if self.widen(id, &fault, now, turn) {
                     return;
                 }
@@ -378,14 +378,4 @@ impl Roster {
             });
         }
     }
-}
-
-/// Landing begins a fault so when a file cannot be split by day for want of a column.
-fn needs_one_day_parts(fault: &Fault) -> bool {
-    fault.class == FaultClass::Content && fault.message.starts_with("no date column")
-}
-
-/// Landing begins a fault so when rows that are to stay cannot be told from those delivered anew.
-fn needs_whole_partitions(fault: &Fault) -> bool {
-    fault.class == FaultClass::Content && fault.message.starts_with("rows cannot be told apart")
 }

@@ -53,6 +53,18 @@ pub struct Fault {
     /// The vendor's own wish how long to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
+    /// What would mend it. Acted on when the fault is reported, or not at all, so it is not kept.
+    #[serde(skip)]
+    pub remedy: Option<Remedy>,
+}
+
+/// How a run is to be planned anew so that its files can be landed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Parts of one day each: the files name no day, so they cannot be split.
+    OneDayParts,
+    /// All properties of the partitions: rows that are to stay cannot be told from those delivered anew.
+    WholePartitions,
 }
 
 impl Fault {
@@ -61,6 +73,14 @@ impl Fault {
             class,
             message: message.into(),
             retry_after: None,
+            remedy: None,
+        }
+    }
+
+    pub fn mended_by(self, remedy: Remedy) -> Fault {
+        Fault {
+            remedy: Some(remedy),
+            ..self
         }
     }
 }

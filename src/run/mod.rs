@@ -27,7 +27,7 @@ mod tests;
 
 pub use artifact::{Artifact, CellSpan, Check, CheckStatus, Published, PublishedFile, Verdict};
 pub use event::{Event, Retrial};
-pub use fault::{CreateFailure, Fault, FaultClass};
+pub use fault::{CreateFailure, Fault, FaultClass, Remedy};
 pub use id::{AttemptId, IdFault, PartNumber, RunId};
 pub use job::{JobSeen, JobStatus};
 pub use next::{Next, NextPart, cancels, next, next_part, settled};

@@ -17,17 +17,6 @@ use crate::run::{CellSpan, Fault, FaultClass};
 use routing::add_parts;
 use std::path::{Path, PathBuf};
 
-/// How the fault begins that asks for parts of one day each.
-pub const NO_DATE_COLUMN: &str = "no date column";
-
-/// How the fault begins that asks for all properties of a partition.
-pub const NOT_APART: &str = "rows cannot be told apart";
-
-/// Whether the run must be planned anew in parts of one day, because its files name no day.
-pub fn needs_one_day_parts(fault: &Fault) -> bool {
-    fault.class == FaultClass::Content && fault.message.starts_with(NO_DATE_COLUMN)
-}
-
 /// A delivered part with what inspection found in it.
 pub(super) struct Found<'a> {
     pub part: &'a Delivered,

@@ -1,11 +1,11 @@
 //! Which row goes into which file: by its property, its day, and who delivered it last.
 
-use super::{Found, NO_DATE_COLUMN, Target};
+use super::{Found, Target};
 use crate::landing::PublishOrder;
 use crate::landing::cells::Cells;
 use crate::landing::inspect::{Datum, content, day_number, day_of_number};
 use crate::landing::merge::{Route, Source, Take};
-use crate::run::Fault;
+use crate::run::{Fault, Remedy};
 use chrono::NaiveDate;
 use std::path::Path;
 
@@ -96,12 +96,13 @@ pub(super) fn add_parts(
                 Take::Routed(by_day(&mine, part)?)
             }
             _ => {
-                return Err(content(format!(
-                    "{NO_DATE_COLUMN} `{}`: part {} holds {} days and cannot be split",
+                let fault = content(format!(
+                    "no date column `{}`: part {} holds {} days and cannot be split",
                     order.columns.date,
                     part.part.number,
                     part.part.window.len()
-                )));
+                ));
+                return Err(fault.mended_by(Remedy::OneDayParts));
             }
         };
         sources.push(Source {

@@ -1,7 +1,7 @@
 //! One partition of a run: whose rows it keeps, whose it takes, and how its file comes to be.
 
 use super::routing::{Share, route, separable};
-use super::{Found, NOT_APART, staged};
+use super::{Found, staged};
 use crate::landing::cells::Cells;
 use crate::landing::inspect::content;
 use crate::landing::manifest::Manifest;
@@ -9,7 +9,7 @@ use crate::landing::merge::{self, Merged, Source, Take};
 use crate::landing::partition::{Slice, intersection};
 use crate::landing::schema::Comparison;
 use crate::landing::{Delivered, PublishOrder, recover};
-use crate::run::{CellSpan, Fault, PartNumber};
+use crate::run::{CellSpan, Fault, PartNumber, Remedy};
 use crate::schedule::{Partition, Window};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -257,11 +257,12 @@ impl Target {
     }
 
     fn inseparable(&self) -> Fault {
-        content(format!(
-            "{NOT_APART}: {} holds rows that this run does not deliver, and no column tells them from \
+        let fault = content(format!(
+            "rows cannot be told apart: {} holds rows that this run does not deliver, and no column tells them from \
              those it does: export the whole partition anew",
             self.slice.key
-        ))
+        ));
+        fault.mended_by(Remedy::WholePartitions)
     }
 
     /// The columns by which rows of the published file can be routed: property and date.

@@ -6,7 +6,7 @@ mod join;
 use super::compose::Found;
 use super::disk::Disk;
 use super::manifest::Column;
-use super::{Landing, PublishOrder, layout};
+use super::{PublishOrder, layout};
 use crate::run::{Check, CheckStatus, Fault, RunId};
 use crate::schedule::{Format, Name, SchemaChange};
 use chrono::{DateTime, Utc};
@@ -86,18 +86,6 @@ impl KnownSchema {
         let filled =
             |column: &&Column| column.kind != "null" && joined.filled.contains(&column.name);
         columns.filter(filled).cloned().collect()
-    }
-}
-
-impl Landing {
-    /// The columns that the schedule's files last had; `None` before its first file.
-    pub fn known_columns(&self, schedule: &Name) -> Option<Vec<Column>> {
-        let known = load(&self.inner.settings.root, schedule)?;
-        let columns = known.columns.into_iter().map(|column| Column {
-            name: column.name,
-            kind: column.kind,
-        });
-        Some(columns.collect())
     }
 }
 

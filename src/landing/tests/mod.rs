@@ -22,7 +22,7 @@ mod windows;
 
 use super::disk::Disk;
 use super::*;
-use crate::run::{CellSpan, Verdict};
+use crate::run::{CellSpan, Remedy, Verdict};
 use crate::schedule::{OnFail, SchemaChange};
 use chrono::NaiveDate;
 use rows::Row;

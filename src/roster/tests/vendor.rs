@@ -4,7 +4,7 @@ use super::world::{Coming, Job, World};
 use crate::roster::{Effect, Listed, Report};
 use crate::run::{
     Artifact, AttemptId, CellSpan, CreateFailure, Fault, FaultClass, JobSeen, JobStatus, Published,
-    Run, RunId, Verdict,
+    Remedy, Run, RunId, Verdict,
 };
 use crate::schedule::{Format, Report as Kind, Window};
 use chrono::TimeDelta;
@@ -268,15 +268,11 @@ impl World {
     fn publish(&mut self, run: Run) {
         let long = run.live_parts().any(|part| part.window.len() > 1);
         let outcome = if self.no_date_column && long {
-            Err(Fault::new(
-                FaultClass::Content,
-                "no date column to split by",
-            ))
+            let fault = Fault::new(FaultClass::Content, "no date column to split by");
+            Err(fault.mended_by(Remedy::OneDayParts))
         } else if self.no_property_column && !run.whole {
-            Err(Fault::new(
-                FaultClass::Content,
-                "rows cannot be told apart: others' are there",
-            ))
+            let fault = Fault::new(FaultClass::Content, "others' rows are there");
+            Err(fault.mended_by(Remedy::WholePartitions))
         } else if self.dice.chance(self.weather.publish_breaks) {
             Err(Fault::new(FaultClass::Disk, "no space"))
         } else {
