@@ -72,7 +72,8 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         .map(|event| event.sequence)
         .or(args.after);
     let path = format!("/api/v1/events?{}", filter.trim_start_matches('&'));
-    let mut interrupt = pin!(Signals::listen()?.stop());
+    let mut signals = Signals::listen()?;
+    let mut interrupt = pin!(signals.stop());
     let mut stream = pin!(client.follow(&path, last).await?);
     loop {
         let next = tokio::select! {

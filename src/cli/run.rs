@@ -7,6 +7,7 @@ use crate::admin::Tally;
 use crate::admin::view::Code;
 use crate::daemon::{self, AdminDoors, Daemon};
 use crate::roster::Mode;
+use crate::schedule::Schedule;
 use crate::store;
 use crate::telemetry::{self, Style};
 use crate::{clock, config, sd_notify};
@@ -29,31 +30,21 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
     let (config, schedules) = loaded.map_err(|faults| Failure::of_faults(&faults))?;
     telemetry::init(Style::detect());
     let mut signals = Signals::listen()?;
-    let (opened, waited_on) = match open_store(&config.state).await {
-        Err(failure) if failure.error.code == Code::Unavailable => {
-            let waiting = wait_for_room(&config, &mut signals, failure);
-            match waiting.await? {
-                Some((opened, listener)) => (opened, Some(listener)),
-                None => return Ok(Exit::Done),
-            }
-        }
-        other => (other?, None),
-    };
-    let OpenStore { store, notes } = opened;
-    let failed = store.failed();
-    let doors = AdminDoors::open(&config.admin).await.map_err(failure)?;
-    let addresses = doors.addresses.clone();
-    let tally = Tally::default();
-    let counted = tally.clone();
-    let ended = Box::new(move |run: &crate::run::Run| counted.ended(run));
     let stop = CancellationToken::new();
     let count = schedules.len();
-    let started = Daemon::start_on(waited_on, config, schedules, store, ended, stop.clone());
-    let mut daemon = started.await.map_err(failure)?;
-    daemon.parts.store_notes = notes;
+    let tally = Tally::default();
+    let (mut daemon, doors) = tokio::select! {
+        // Whatever is cut short here is as after a SIGKILL: the next start finds it whole.
+        () = signals.stop() => {
+            tracing::info!("stopping, before the daemon was ready");
+            sd_notify::stopping();
+            return Ok(Exit::Done);
+        }
+        started = start(config, schedules, tally.clone(), stop.clone()) => started?,
+    };
+    let addresses = doors.addresses.clone();
     daemon.serve_admin(doors, tally);
     daemon.serve_notices();
-    daemon.end_when(failed);
     tracing::info!(
         schedules = count,
         callbacks = %daemon.parts.callback_address,
@@ -69,7 +60,11 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
     daemon.spawn("the signals", async move {
         while signals.next().await == Asked::Reload {
             // A refused reload is logged fault by fault where it happens.
-            let _ = reloader.reload("signal".to_owned(), Mode::Act).await;
+            let reloading = reloader.reload("signal".to_owned(), Mode::Act);
+            tokio::select! {
+                () = signals.stop() => break,
+                _ = reloading => {}
+            }
         }
         tracing::info!("stopping");
         sd_notify::stopping();
@@ -88,36 +83,52 @@ pub struct OpenStore {
     pub notes: Vec<String>,
 }
 
-/// Tries again until the disk has room for the state, or the daemon is to stop; callbacks are answered 503
-/// meanwhile.
+/// Everything before readiness, in order; nothing of it needs an orderly end.
+async fn start(
+    config: config::Daemon,
+    schedules: Vec<Schedule>,
+    tally: Tally,
+    stop: CancellationToken,
+) -> Result<(Daemon<Disk>, AdminDoors), Failure> {
+    let (opened, listener) = match open_store(&config.state).await {
+        Err(failure) if failure.error.code == Code::Unavailable => {
+            let (opened, listener) = wait_for_room(&config, failure).await?;
+            (opened, Some(listener))
+        }
+        other => (other?, None),
+    };
+    let OpenStore { store, notes } = opened;
+    let failed = store.failed();
+    let doors = AdminDoors::open(&config.admin).await.map_err(failure)?;
+    let ended = Box::new(move |run: &crate::run::Run| tally.ended(run));
+    let started = Daemon::start_on(listener, config, schedules, store, ended, stop).await;
+    let mut daemon = started.map_err(failure)?;
+    daemon.parts.store_notes = notes;
+    daemon.end_when(failed);
+    Ok((daemon, doors))
+}
+
+/// Tries again until the disk has room for the state; callbacks are answered 503 meanwhile.
 async fn wait_for_room(
     config: &config::Daemon,
-    signals: &mut Signals,
     failure: Failure,
-) -> Result<Option<(OpenStore, TcpListener)>, Failure> {
+) -> Result<(OpenStore, TcpListener), Failure> {
     tracing::error!(
         reason = failure.error.message,
         "the disk is full: the state cannot be opened; callbacks are answered 503 until it can"
     );
     let room = async {
         loop {
-            tokio::select! {
-                asked = signals.next() => match asked {
-                    Asked::Stop => return Ok(None),
-                    Asked::Reload => {}
-                },
-                () = tokio::time::sleep(ROOM_AGAIN) => {}
-            }
+            tokio::time::sleep(ROOM_AGAIN).await;
             match open_store(&config.state).await {
-                Ok(opened) => return Ok(Some(opened)),
                 Err(failure) if failure.error.code == Code::Unavailable => {}
-                Err(failure) => return Err(failure),
+                opened => return opened,
             }
         }
     };
     let waited = daemon::answer_unavailable(config, room).await;
     let (opened, listener) = waited.map_err(self::failure)?;
-    Ok(opened?.map(|opened| (opened, listener)))
+    Ok((opened?, listener))
 }
 
 /// Between two looks for room on a full disk.

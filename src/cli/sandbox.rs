@@ -41,7 +41,7 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         let help = "the simulated service guards nothing: take 127.0.0.1 or [::1]";
         return Err(Failure::new(Code::Usage, message, help));
     }
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let options = Options {
         listen,
         faults: args.fault,

@@ -47,8 +47,11 @@ impl Signals {
         }
     }
 
-    /// Waits for SIGINT or SIGTERM.
-    pub async fn stop(mut self) {
-        while self.next().await == Asked::Reload {}
+    /// The next SIGINT or SIGTERM; a SIGHUP that comes meanwhile is kept for [`Signals::next`].
+    pub async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

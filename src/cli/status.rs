@@ -61,7 +61,8 @@ async fn ask(context: &Context) -> Result<Status, Failure> {
 
 /// Again and again; on a terminal in its place. A daemon that restarts is waited for.
 async fn watch(context: &Context) -> Outcome {
-    let mut interrupt = pin!(Signals::listen()?.stop());
+    let mut signals = Signals::listen()?;
+    let mut interrupt = pin!(signals.stop());
     let console = &context.console;
     let in_place = std::io::stdout().is_terminal() && !console.is_json();
     say(&ask(context).await?, console);

@@ -24,7 +24,8 @@ const CREDENTIAL: &str = "credential refused";
 /// `interrupted` on Ctrl-C (the run goes on), `unreachable` if the daemon stops.
 pub async fn until_ended(client: &Client, id: &str, console: &Console) -> Result<Run, Failure> {
     // First of all, so that an early Ctrl-C finds a listener.
-    let mut interrupt = pin!(Signals::listen()?.stop());
+    let mut signals = Signals::listen()?;
+    let mut interrupt = pin!(signals.stop());
     let mut progress = Progress::new(console);
     let path = format!("/api/v1/events?run={}", encode(id));
     let mut events = pin!(client.follow(&path, None).await?);

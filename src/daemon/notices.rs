@@ -56,12 +56,7 @@ async fn serve_desk<S: Store>(
         counts: parts.notices.clone(),
         health: Box::new(move || health(&of_health)),
     };
-    // A fault here must not end the daemon: data matters more than word of it.
-    if tokio::spawn(desk.serve(stop)).await.is_err() {
-        tracing::error!(
-            "the notices ended abnormally; nobody is told until a restart, or a reload that changes the receivers"
-        );
-    }
+    desk.serve(stop).await;
 }
 
 fn receiver(notifier: &config::Notifier) -> Receiver {

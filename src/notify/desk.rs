@@ -58,7 +58,11 @@ struct Open<S> {
 }
 
 impl<S: Store> Desk<S> {
-    /// Serves until `stop`. A fault of the store is logged and tried again: notices never end the daemon.
+    /// Serves until `stop`. A fault of the store is logged and tried again.
+    ///
+    /// # Panics
+    /// When a sender panics: a daemon that goes on for months without a word to anybody is worse than one that starts
+    /// anew, and what had not arrived goes out again then.
     pub async fn serve(self, stop: CancellationToken) {
         let (done, mut reports) = mpsc::channel(DONE_MAX);
         let mut senders = JoinSet::new();
@@ -72,6 +76,7 @@ impl<S: Store> Desk<S> {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(report) = reports.recv() => open.settle(report, &mut reports).await,
+                Some(()) = one_ended(&mut senders) => {}
                 changed = position.changed() => {
                     if changed.is_err() {
                         // The engine has ended; so will the daemon.
@@ -96,7 +101,7 @@ impl<S: Store> Desk<S> {
         while let Some(report) = reports.recv().await {
             open.settle(report, &mut reports).await;
         }
-        while senders.join_next().await.is_some() {}
+        while one_ended(&mut senders).await.is_some() {}
     }
 
     async fn open(
@@ -312,6 +317,15 @@ impl<S: Store> Open<S> {
     }
 }
 
+/// The next sender that ends. Its panic is handed on to whoever watches over the desk; the words are in the log by then.
+async fn one_ended(senders: &mut JoinSet<()>) -> Option<()> {
+    let ended = senders.join_next().await?;
+    if let Some(panic) = ended.err().and_then(|error| error.try_into_panic().ok()) {
+        std::panic::resume_unwind(panic);
+    }
+    Some(())
+}
+
 /// A late beat is worth nothing; it is not kept for a restart.
 fn is_kept(notice: &Notice) -> bool {
     notice.kind != Kind::Started
@@ -359,4 +373,20 @@ async fn read<S: Store, T: Send + 'static>(
     let read = tokio::task::spawn_blocking(move || read(&store)).await;
     let read = read.map_err(|_| "a read of the store ended abnormally".to_owned())?;
     read.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_senders_panic_is_the_desks() {
+        let mut senders = JoinSet::new();
+        senders.spawn(async {});
+        assert_eq!(one_ended(&mut senders).await, Some(()));
+        assert_eq!(one_ended(&mut senders).await, None);
+        senders.spawn(async { panic!("a sender") });
+        let desk = tokio::spawn(async move { one_ended(&mut senders).await });
+        assert!(desk.await.is_err_and(|error| error.is_panic()));
+    }
 }

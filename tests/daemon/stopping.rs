@@ -5,6 +5,8 @@ use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 /// The run has landed once: whole files, one job adopted a part, none of them twice at the vendor.
@@ -64,6 +66,27 @@ fn sigterm_ends_in_order_and_the_run_goes_on_after_a_restart() {
     stage.control(Method::POST, "/release", "");
     stage.start();
     landed_once(&stage, &run, 1);
+    stage.stop();
+}
+
+/// A disk that does not answer, or a refill that takes minutes: here a state whose first file is never read through.
+#[test]
+fn sigterm_ends_a_start_before_it_is_ready() {
+    let stage = Stage::running(Setup::default(), &[]);
+    stage.lands("daily", &DAY);
+    stage.stop();
+    let format = stage.path("state/FORMAT");
+    let kept = fs::read(&format).expect("a format");
+    fs::remove_file(&format).expect("removed");
+    let pipe = Command::new("mkfifo").arg(&format).status();
+    assert!(pipe.expect("mkfifo").success());
+    stage.start_held_up();
+    stage.stop();
+    fs::remove_file(&format).expect("removed");
+    fs::write(&format, kept).expect("a format");
+    stage.start();
+    let runs = stage.verb(&["runs"]).exits(0).json();
+    assert_eq!(list(&runs["runs"]).len(), 1, "{runs:#}");
     stage.stop();
 }
 

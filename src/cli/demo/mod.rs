@@ -54,7 +54,7 @@ pub async fn perform(args: Args, context: &Context) -> Outcome {
         return would(&args, context);
     }
     telemetry::init_from(Style::detect(), LevelFilter::ERROR);
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     scene::clear(&args.dir)?;
     let sandbox = Sandbox::start(scene::sandbox_options()).await;
     let sandbox = sandbox.map_err(|error| {

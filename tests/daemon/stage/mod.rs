@@ -241,14 +241,29 @@ impl Stage {
     }
 
     #[track_caller]
-    fn launch_told(&self, mut command: Command) -> (Process, bool, UnixDatagram) {
+    fn launch_told(&self, command: Command) -> (Process, bool, UnixDatagram) {
+        self.launch_until(command, "READY=1")
+    }
+
+    /// A daemon that told its supervisor this, or that has ended.
+    #[track_caller]
+    fn launch_until(&self, mut command: Command, said: &str) -> (Process, bool, UnixDatagram) {
         let socket = self.path("notify.sock");
         let _ = fs::remove_file(&socket);
         let notices = UnixDatagram::bind(&socket).expect("a socket");
         command.env("NOTIFY_SOCKET", &socket);
         let mut process = Process::spawn(command);
-        let ready = self.await_ready(&notices, &mut process);
+        let ready = self.await_notice(&notices, &mut process, said);
         (process, ready, notices)
+    }
+
+    /// A daemon that has begun to start, but is held up before it is ready.
+    #[track_caller]
+    pub fn start_held_up(&self) {
+        let command = self.daemon_command();
+        let (process, starting, _) = self.launch_until(command, "STATUS=opening the state");
+        assert!(starting, "the daemon ended at its start\n{}", self.log());
+        *self.daemon() = Some(process);
     }
 
     /// Starts the daemon under a watchdog; nobody reads what it says on the socket that is returned.
@@ -263,7 +278,7 @@ impl Stage {
     }
 
     #[track_caller]
-    fn await_ready(&self, notices: &UnixDatagram, process: &mut Process) -> bool {
+    fn await_notice(&self, notices: &UnixDatagram, process: &mut Process, said: &str) -> bool {
         notices
             .set_read_timeout(Some(Duration::from_millis(250)))
             .expect("a time limit");
@@ -271,14 +286,18 @@ impl Stage {
         let mut notice = [0; 4096];
         loop {
             if let Ok(bytes) = notices.recv(&mut notice)
-                && String::from_utf8_lossy(&notice[..bytes]).contains("READY=1")
+                && String::from_utf8_lossy(&notice[..bytes]).contains(said)
             {
                 return true;
             }
             if process.wait(Duration::ZERO).is_some() {
                 return false;
             }
-            assert!(begun.elapsed() < PATIENCE, "never ready\n{}", self.log());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{said} is never said\n{}",
+                self.log()
+            );
         }
     }
 
