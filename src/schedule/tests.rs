@@ -1,7 +1,7 @@
 //! A schedule to test with.
 
 use super::*;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -93,6 +93,36 @@ fn no_window_is_longer_than_its_rule_says() {
         let lengths = year().map(|day| rule.window(day).len());
         assert_eq!(lengths.max(), Some(longest), "{rule:?}");
         assert_eq!(rule.longest(), longest, "{rule:?}");
+    }
+}
+
+/// Against what the rules say in words, for each day of a year and more.
+#[test]
+fn a_window_lies_where_its_rule_says() {
+    let days = NaiveDate::from_ymd_opt(2027, 12, 1).unwrap().iter_days();
+    for day in days.take(460) {
+        let back = |days| day - chrono::Days::new(days);
+        let ends = |rule: WindowRule| (rule.window(day).from, rule.window(day).to);
+        assert_eq!(ends(WindowRule::Yesterday), (back(1), back(1)));
+        assert_eq!(ends(WindowRule::LastDays(9)), (back(9), back(1)));
+        let offsets = WindowRule::Offsets { from: -9, to: -2 };
+        assert_eq!(ends(offsets), (back(9), back(2)));
+
+        let (monday, sunday) = ends(WindowRule::PreviousWeek);
+        assert_eq!(
+            (monday.weekday(), sunday.weekday()),
+            (Weekday::Mon, Weekday::Sun)
+        );
+        assert_eq!(sunday - monday, TimeDelta::days(6));
+        // The last one that is over.
+        assert!((1..=7).contains(&(day - sunday).num_days()), "{day}");
+
+        let (first, last) = ends(WindowRule::PreviousMonth);
+        assert_eq!((first.day(), first.month()), (1, last.month()), "{day}");
+        assert_eq!(last.succ_opt(), day.with_day(1), "{day}");
+
+        let (first, last) = ends(WindowRule::MonthToDate);
+        assert_eq!((Some(first), last), (back(1).with_day(1), back(1)), "{day}");
     }
 }
 

@@ -130,6 +130,22 @@ fn an_id_says_what_made_its_run_and_when() {
 }
 
 #[test]
+fn an_id_is_a_name_a_dot_and_a_short_plain_word() {
+    let parsed = |text: &str| text.parse::<RunId>();
+    let (longest, too_long) = ("7".repeat(40), "7".repeat(41));
+    for moment in ["2", "a-B", &longest] {
+        let id = format!("daily.{moment}");
+        assert_eq!(parsed(&id).map(String::from).ok(), Some(id));
+    }
+    for moment in ["", "a.b", "a/b", "a b", "é", &too_long] {
+        assert!(parsed(&format!("daily.{moment}")).is_err(), "{moment}");
+    }
+    for bad in ["", "daily", ".2", "Daily.2", "../daily.2"] {
+        assert!(parsed(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn an_id_is_stored_as_it_is_printed() {
     let name = Name::parse("daily").expect("a name");
     let run = RunId::of_trigger(&name, start());
