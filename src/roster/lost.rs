@@ -115,6 +115,7 @@ fn hand_over(part: &mut Part, mut jobs: Vec<&Lost>, now: DateTime<Utc>) -> Optio
                 started_at: lost.job.created_at.unwrap_or(now),
                 ended_at: None,
                 heard_at: None,
+                heard_last: None,
                 unknown_status: None,
                 cancelling: Vec::new(),
             });

@@ -197,6 +197,7 @@ fn ended_attempt(job: &JobRemains, at: DateTime<Utc>) -> Attempt {
         started_at: at,
         ended_at: Some(at),
         heard_at: None,
+        heard_last: None,
         unknown_status: None,
         cancelling: Vec::new(),
     }

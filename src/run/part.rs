@@ -171,6 +171,9 @@ pub struct Attempt {
     /// The first callback heard.
     #[serde(default)]
     pub heard_at: Option<DateTime<Utc>>,
+    /// The latest callback heard before the job was known: a read begun before it does not answer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_last: Option<DateTime<Utc>>,
     /// The last status word outside the vendor's documentation.
     #[serde(default)]
     pub unknown_status: Option<String>,

@@ -99,6 +99,7 @@ fn part_key(part: &Part, from_now: impl Fn(DateTime<Utc>) -> i64, state: &mut De
         (attempt.number, &attempt.job_id, attempt.state.as_str()).hash(state);
         (
             attempt.heard_at.map(&from_now),
+            attempt.heard_last.map(&from_now),
             attempt.unknown_status.is_some(),
         )
             .hash(state);

@@ -44,6 +44,7 @@ fn part_set_back(part: &mut Part, earlier: impl Fn(&mut DateTime<Utc>)) {
         PartState::Planned | PartState::Fetched | PartState::Abandoned | PartState::Superseded => {}
     }
     for attempt in &mut part.attempts {
+        attempt.heard_last.iter_mut().for_each(&earlier);
         for order in &mut attempt.cancelling {
             earlier(&mut order.not_before);
         }

@@ -25,15 +25,24 @@ pub(super) fn heard(
     }
     let (part, index) = current(run, number, attempt)?;
     let first = part.attempts[index].heard_at.is_none();
-    match &mut part.state {
-        PartState::Submitting { .. } if first => {}
-        // Only the first one: a flood must not become a flood of lists.
-        PartState::Unanswered { look_at, .. } if first => *look_at = now.min(*look_at),
-        // The latest counts: a read begun before it does not answer it.
-        PartState::Exporting { heard, .. } if *heard < Some(now) => *heard = Some(now),
-        _ => return Err(Ignored::Known),
-    }
     let current = &mut part.attempts[index];
+    // The latest counts: a read begun before it does not answer it.
+    let latest = match &mut part.state {
+        PartState::Submitting { .. } => &mut current.heard_last,
+        PartState::Unanswered { look_at, .. } => {
+            // Only the first one: a flood must not become a flood of lists.
+            if first {
+                *look_at = now.min(*look_at);
+            }
+            &mut current.heard_last
+        }
+        PartState::Exporting { heard, .. } => heard,
+        _ => return Err(Ignored::Known),
+    };
+    if *latest >= Some(now) {
+        return Err(Ignored::Known);
+    }
+    *latest = Some(now);
     current.heard_at.get_or_insert(now);
     Ok(Touched::part(number))
 }

@@ -53,6 +53,7 @@ impl Attempt {
             started_at: now,
             ended_at: None,
             heard_at: None,
+            heard_last: None,
             unknown_status: None,
             cancelling: Vec::new(),
         }
@@ -106,7 +107,7 @@ fn adopt(
     current.job_id = Some(seen.job_id.clone());
     current.state = AttemptState::Exporting;
     current.error = None;
-    let heard = current.heard_at;
+    let heard = current.heard_last.take().or(current.heard_at);
     part.state = PartState::Exporting {
         since: now,
         heard,

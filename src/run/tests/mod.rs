@@ -1,6 +1,7 @@
 //! One run's life: its laws over arbitrary sequences of facts, its rules one by one.
 
 mod bisect;
+mod heard;
 mod kept_of_events;
 mod laws;
 mod lost;

@@ -5,11 +5,11 @@ use super::rules::accepted;
 use super::{job, planned, run, start};
 use chrono::{DateTime, TimeDelta, Utc};
 
-fn later(seconds: i64) -> DateTime<Utc> {
+pub(super) fn later(seconds: i64) -> DateTime<Utc> {
     start() + TimeDelta::seconds(seconds)
 }
 
-fn set_back(run: &mut Run, seconds: i64, now: DateTime<Utc>) -> Vec<PartNumber> {
+pub(super) fn set_back(run: &mut Run, seconds: i64, now: DateTime<Utc>) -> Vec<PartNumber> {
     let by = TimeDelta::seconds(seconds);
     let touched = step(run, &Event::ClockSetBack { by }, now).expect("it is heeded");
     touched.parts.into_iter().collect()
@@ -123,7 +123,11 @@ fn a_new_credential_wakes_what_waits_for_one_and_nothing_else() {
     }
 }
 
-fn checked(run: &mut Run, status: JobStatus, asked_at: DateTime<Utc>) -> Result<Touched, Ignored> {
+pub(super) fn checked(
+    run: &mut Run,
+    status: JobStatus,
+    asked_at: DateTime<Utc>,
+) -> Result<Touched, Ignored> {
     let event = Event::JobChecked {
         part: 1,
         attempt: 1,
@@ -132,45 +136,6 @@ fn checked(run: &mut Run, status: JobStatus, asked_at: DateTime<Utc>) -> Result<
         asked_at,
     };
     step(run, &event, asked_at + TimeDelta::seconds(1))
-}
-
-fn heard_of(run: &Run) -> Option<DateTime<Utc>> {
-    match run.parts[&1].state {
-        PartState::Exporting { heard, .. } => heard,
-        _ => panic!("{:?}", run.parts[&1].state),
-    }
-}
-
-#[test]
-fn a_callback_is_answered_by_a_read_begun_after_it() {
-    let mut run = planned();
-    accepted(&mut run, 1, 1);
-    let submitted = || JobStatus::Submitted;
-    assert_eq!(
-        checked(&mut run, submitted(), later(1)),
-        Err(Ignored::Known),
-        "nothing is new"
-    );
-    let heard = Event::CallbackHeard {
-        part: 1,
-        attempt: 1,
-        count: 1,
-    };
-    step(&mut run, &heard, later(10)).expect("heard");
-    assert_eq!(run.parts[&1].attempts[0].heard_at, Some(later(10)));
-    assert_eq!(
-        checked(&mut run, submitted(), later(9)),
-        Err(Ignored::Known),
-        "begun before it"
-    );
-    assert_eq!(heard_of(&run), Some(later(10)));
-    // A second callback moves the wait, not the first sighting; the same instant again is nothing new.
-    step(&mut run, &heard, later(12)).expect("heard");
-    assert_eq!(step(&mut run, &heard, later(12)), Err(Ignored::Known));
-    assert_eq!(run.parts[&1].attempts[0].heard_at, Some(later(10)));
-    checked(&mut run, submitted(), later(11)).expect_err("begun before the second");
-    checked(&mut run, submitted(), later(12)).expect("answered");
-    assert_eq!(heard_of(&run), None);
 }
 
 #[test]
