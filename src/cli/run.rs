@@ -29,6 +29,7 @@ pub async fn perform(_: Args, context: &Context) -> Outcome {
     let loaded = config::load_all(&path, super::environment().into_iter());
     let (config, schedules) = loaded.map_err(|faults| Failure::of_faults(&faults))?;
     telemetry::init(Style::detect());
+    end_with_the_runtime();
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
     let count = schedules.len();
@@ -81,6 +82,24 @@ pub use store::Disk;
 pub struct OpenStore {
     pub store: Arc<Disk>,
     pub notes: Vec<String>,
+}
+
+/// A panic of tokio's runtime itself ends no task that anybody watches over: whom it was about to wake sleeps for ever.
+/// The process ends at once, for a whole one to start.
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "without a runtime there is no ordered stop"
+)]
+fn end_with_the_runtime() {
+    let log = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        log(panic);
+        let file = panic.location().map_or("", |location| location.file());
+        if file.contains("/tokio") && file.contains("/src/runtime/") {
+            std::process::exit(Exit::Failed as i32);
+        }
+    }));
 }
 
 /// Everything before readiness, in order; nothing of it needs an orderly end.
