@@ -173,6 +173,24 @@ mod tests {
         assert_eq!(counts(0, 3, chunk), []);
     }
 
+    #[test]
+    fn a_run_costs_three_requests_a_part_and_those_for_its_properties() {
+        let listed = Properties::Listed(vec![Property { id: 1, name: None }]);
+        let sets = Properties::CompSets {
+            ids: vec![7, 8],
+            subjects_only: false,
+        };
+        let accounts = |accounts| Properties::Accounts(accounts);
+        for (properties, wanted) in [
+            (listed, 12),
+            (sets, 14),
+            (accounts(Accounts::All), 14),
+            (accounts(Accounts::Ids(vec![5])), 13),
+        ] {
+            assert_eq!(requests(&properties, 4), wanted, "{properties:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_cell_is_in_exactly_one_part(

@@ -44,7 +44,6 @@ pub fn next(run: &Run, now: DateTime<Utc>) -> Next {
         }
         RunState::Resolving => Next::Resolve,
         RunState::Publishing => Next::Publish,
-        RunState::Running => Next::Parts,
         _ if settled(run) => Next::Rest,
         _ => Next::Parts,
     }

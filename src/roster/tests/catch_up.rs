@@ -1,6 +1,8 @@
 //! What becomes of the fires that were missed.
 
+use super::cells::window;
 use super::world::{Weather, World, schedule, start};
+use crate::roster::{Command, Mode};
 use crate::run::RunState;
 use crate::schedule::CatchUpMode;
 use chrono::TimeDelta;
@@ -70,6 +72,35 @@ fn none_latest_and_all_decide_every_missed_fire() {
     assert_eq!(
         states(CatchUpMode::All),
         ["skipped", "skipped", "landed", "landed"]
+    );
+}
+
+/// A mark that knows less than the files do, as after an older state was put back.
+#[test]
+fn days_that_a_later_run_has_landed_are_not_caught_up() {
+    let daily = schedule("daily", "30 12 * * *", 2);
+    let name = daily.name.clone();
+    let mut world = World::new(4, Weather::default(), vec![daily]);
+    let trigger = Command::Trigger {
+        schedule: name.clone(),
+        window: Some(window("2026-10-30", "2026-11-01")),
+        by: "test".into(),
+        mode: Mode::Act,
+    };
+    world.command(trigger).expect("triggered");
+    world.run_until(start() + TimeDelta::minutes(20));
+    assert_eq!(world.count(RunState::Landed), 1);
+    let mark = world.kept.marks.get_mut(&name).expect("a mark");
+    mark.decided_through = start() - TimeDelta::hours(73);
+    world.restart_at(start() + TimeDelta::minutes(25));
+    let decided = summary(&world);
+    assert_eq!(
+        decided[..3],
+        [
+            "catch_up running 2026-10-29..2026-10-29 ",
+            "cron skipped 2026-10-30..2026-10-30 already_covered",
+            "cron skipped 2026-10-31..2026-10-31 already_covered",
+        ]
     );
 }
 
