@@ -14,6 +14,7 @@ mod edges;
 mod endings;
 mod exclusions;
 mod folder;
+mod holds;
 mod kept;
 mod laws;
 mod lists;
