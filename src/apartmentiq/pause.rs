@@ -5,13 +5,15 @@ use std::time::{Duration, SystemTime};
 
 /// The longest pause that is kept on the vendor's word.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
+/// The shortest: "at once", said again and again, must not make a loop.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
 
 /// `Retry-After` before `X-RateLimit-Reset-After` before `X-RateLimit-Reset`; at most an hour.
 pub(super) fn pause(headers: &HeaderMap) -> Option<Duration> {
     retry_after(headers)
         .or_else(|| header(headers, "x-ratelimit-reset-after").and_then(seconds))
         .or_else(|| header(headers, "x-ratelimit-reset").and_then(until_epoch))
-        .map(|pause| pause.min(PAUSE_MAX))
+        .map(|pause| pause.clamp(PAUSE_MIN, PAUSE_MAX))
 }
 
 /// `Retry-After` alone. The rate limit's window stands in every answer, so it says nothing about an
@@ -19,7 +21,7 @@ pub(super) fn pause(headers: &HeaderMap) -> Option<Duration> {
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     header(headers, RETRY_AFTER.as_str())
         .and_then(|text| seconds(text).or_else(|| until_date(text)))
-        .map(|pause| pause.min(PAUSE_MAX))
+        .map(|pause| pause.clamp(PAUSE_MIN, PAUSE_MAX))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -63,16 +65,16 @@ mod tests {
         );
         assert_eq!(pause(&[("x-ratelimit-reset-after", "9")]), seconds(9));
         assert_eq!(pause(&[("retry-after", "999999999")]), seconds(3600));
-        assert_eq!(pause(&[("retry-after", "-5")]), seconds(0));
+        assert_eq!(pause(&[("retry-after", "-5")]), seconds(1));
         assert_eq!(pause(&[("retry-after", "soon")]), None);
         assert_eq!(
             pause(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]),
-            seconds(0)
+            seconds(1)
         );
         assert_eq!(
             pause(&[("x-ratelimit-reset", "99999999999")]),
             seconds(3600)
         );
-        assert_eq!(pause(&[("x-ratelimit-reset", "1000")]), seconds(0));
+        assert_eq!(pause(&[("x-ratelimit-reset", "1000")]), seconds(1));
     }
 }

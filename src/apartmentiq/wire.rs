@@ -100,7 +100,9 @@ pub(super) fn drift_of_job(value: &Value) -> Vec<String> {
 fn odd_type((name, value): (&String, &Value)) -> Option<String> {
     let as_expected = match name.as_str() {
         "job_id" => value.is_string() || value.is_number(),
-        "property_ids" => value.is_array(),
+        "property_ids" => value
+            .as_array()
+            .is_some_and(|ids| ids.iter().all(Value::is_i64)),
         known if JOB_FIELDS.contains(&known) => value.is_string(),
         _ => true,
     };
@@ -109,6 +111,7 @@ fn odd_type((name, value): (&String, &Value)) -> Option<String> {
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
         Value::String(_) => "a text",
+        Value::Array(_) if name == "property_ids" => "a list of other things than whole numbers",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
@@ -126,6 +129,11 @@ pub(super) fn drift_of_page(value: &Value) -> Vec<String> {
     let mut notes = unknown(Some(value), &["jobs", "pagination"], "list");
     let known = ["current_page", "total_pages", "total_count", "per_page"];
     notes.extend(unknown(value.get("pagination"), &known, "pagination"));
+    if place_of(value).total_count.is_none() {
+        notes.push(
+            "list without `total_count`: what it does not hold may still be there".to_owned(),
+        );
+    }
     notes
 }
 
@@ -266,6 +274,16 @@ mod tests {
         assert_eq!(
             drift_of_page(&page),
             ["list field `took`", "pagination field `next`"]
+        );
+        let uncounted = drift_of_page(&json!({"jobs": []}));
+        assert!(
+            uncounted[0].contains("without `total_count`"),
+            "{uncounted:?}"
+        );
+        let texts = drift_of_job(&json!({"property_ids": [1, "2"]}));
+        assert!(
+            texts[0].contains("other things than whole numbers"),
+            "{texts:?}"
         );
         assert_eq!(
             job(&json!({"job_id": "a"})).unwrap().status,
