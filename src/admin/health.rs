@@ -120,6 +120,22 @@ pub fn attention(
         let message = format!("{why}: nothing is begun before ApartmentIQ's list is read");
         add(Level::Warn, "store", message, "aptiqd events");
     }
+    if snapshot.clock_unset {
+        let message = "the clock is not set: no schedule fires, and nothing can be begun by hand";
+        add(
+            Level::Error,
+            "clock",
+            message.to_owned(),
+            "set the clock: timedatectl",
+        );
+    }
+    if let Some((since, words)) = &snapshot.list_trouble {
+        let message = format!(
+            "ApartmentIQ's list of jobs cannot be relied on since {}: {words}",
+            since.to_rfc3339_opts(SecondsFormat::Secs, true)
+        );
+        add(Level::Warn, "jobs", message, "aptiqd doctor");
+    }
     if let Some(since) = snapshot.callbacks.silent_since {
         let message = format!(
             "no callback comes any more, since {}; jobs are polled",

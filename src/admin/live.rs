@@ -104,6 +104,9 @@ fn refusal(asked: Asked) -> Refusal {
     match asked {
         Asked::Refused(roster::Refusal::NoSchedule(name)) => Refusal::unknown_schedule(&name),
         Asked::Refused(roster::Refusal::NoRun(id)) => Refusal::unknown_run(&id),
+        Asked::Refused(refusal @ roster::Refusal::ClockUnset) => {
+            Refusal::unavailable(refusal.to_string())
+        }
         Asked::Refused(roster::Refusal::Conflict { message, run }) => {
             let help = run.map_or("aptiqd status".to_owned(), |run| {
                 format!("aptiqd show {run}")

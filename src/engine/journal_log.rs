@@ -32,6 +32,8 @@ pub(super) fn entry(entry: &Entry) {
         | "list_broken"
         | "check_broken"
         | "cancel_broken"
+        | "cancel_given_up"
+        | "status_taken_back"
         | "second_job_seen"
         | "job_ambiguous"
         | "clock_stepped_back"

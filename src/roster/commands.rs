@@ -1,11 +1,9 @@
 //! What an operator asks for.
 
 use super::fires::window_of;
-use super::{
-    Answer, Command, Exclusion, Mode, OpenRun, Paused, Refusal, Roster, ScheduleNow, Snapshot, Turn,
-};
+use super::{Answer, Command, Exclusion, Mode, Paused, Refusal, Roster, Turn};
 use crate::run::{Event, Quarantine, Retrial, Run, RunId, RunState, Trigger};
-use crate::schedule::{Name, Overlap, Schedule, Window};
+use crate::schedule::{DAWN, Name, Overlap, Schedule, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::sync::Arc;
@@ -17,6 +15,13 @@ impl Roster {
         now: DateTime<Utc>,
         turn: &mut Turn,
     ) -> Result<Answer, Refusal> {
+        let begins = matches!(
+            command,
+            Command::Trigger { .. } | Command::Backfill { .. } | Command::Retry { .. }
+        );
+        if begins && now < DAWN {
+            return Err(Refusal::ClockUnset);
+        }
         match command {
             Command::Trigger {
                 schedule,
@@ -332,45 +337,6 @@ impl Roster {
         self.note_schedule(name, json!({"event": "resumed", "by": by}), turn);
         Ok(Answer::Done)
     }
-
-    fn snapshot(&self, now: DateTime<Utc>) -> Snapshot {
-        Snapshot {
-            at: now,
-            schedules: self
-                .schedules
-                .iter()
-                .filter_map(|(name, known)| {
-                    let mark = self.marks.get(name)?.clone();
-                    let next = known.next;
-                    Some(ScheduleNow {
-                        schedule: Arc::clone(&known.schedule),
-                        mark,
-                        next,
-                    })
-                })
-                .collect(),
-            open: self
-                .runs
-                .values()
-                .filter(|run| !run.state.is_terminal())
-                .map(|run| OpenRun {
-                    run: run.clone(),
-                    parts_done: done(run),
-                })
-                .collect(),
-            jobs_in_flight: self.queues.holding.len(),
-            downloads: self.inflight.fetches.len(),
-            last_list_at: self.last_list_at,
-            hold: self.hold.as_ref().map(|hold| hold.fault.message.clone()),
-            landing_hold: self
-                .landing_hold
-                .as_ref()
-                .map(|hold| hold.fault.message.clone()),
-            second_jobs: self.second_jobs,
-            callbacks: self.callbacks.now(),
-            doubt: self.reconciliation.held_for(now),
-        }
-    }
 }
 
 /// Why a retrial does not fit a run, if it does not.
@@ -385,11 +351,4 @@ fn unfit(run: &Run, what: Retrial, failed: bool) -> Option<String> {
         )),
         _ => None,
     }
-}
-
-fn done(run: &Run) -> u32 {
-    let fetched = run
-        .live_parts()
-        .filter(|part| part.state == crate::run::PartState::Fetched);
-    u32::try_from(fetched.count()).unwrap_or(u32::MAX)
 }

@@ -2,7 +2,7 @@
 
 use super::queues::Spot;
 use super::{Effect, Roster, Turn};
-use crate::run::{AttemptId, Event, Part, PartState, Run, RunId};
+use crate::run::{AttemptId, Event, Fault, Part, PartState, Run, RunId};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 
@@ -10,6 +10,13 @@ use std::collections::BTreeSet;
 const SINGLE_CHECKS: usize = 1;
 /// A lookup reads the list back to this long before the create: clocks differ.
 const LOOK_BACK: TimeDelta = TimeDelta::minutes(30);
+
+/// Nothing of a kind is begun until then, because the last met a fault that would meet the next as well.
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub until: DateTime<Utc>,
+    pub fault: Fault,
+}
 
 impl Roster {
     pub(super) fn dispatch(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
@@ -242,7 +249,7 @@ impl Roster {
         true
     }
 
-    fn current(&self, (place, number): &Spot) -> Option<(&Run, &Part, AttemptId)> {
+    pub(super) fn current(&self, (place, number): &Spot) -> Option<(&Run, &Part, AttemptId)> {
         let run = self.runs.get(&place.run)?;
         let part = run.parts.get(number)?;
         let number = part.current_number()?;

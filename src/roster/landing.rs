@@ -1,7 +1,7 @@
 //! The landing folder as a whole: while it cannot be written, downloads and publishes wait together,
 //! and one goes first. Jobs go on.
 
-use super::roster::Hold;
+use super::dispatch::Hold;
 use super::{Entry, Roster, Turn};
 use crate::run::{Fault, FaultClass, RunId};
 use crate::schedule::Name;

@@ -1,12 +1,72 @@
 //! One list of the vendor answers for every open job: sweeps, lookups, second jobs.
 
 use super::{Entry, Listed, Roster, Turn};
-use crate::run::{AttemptId, Event, Fault, JobSeen, JobStatus, LearnedBy, Part, PartState, RunId};
+use crate::run::{
+    AttemptId, Event, Fault, FaultClass, JobSeen, JobStatus, LearnedBy, Part, PartState, RunId,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
 
+/// Lists in a row that broke, or were not whole, before it is told and jobs are read one by one.
+const TROUBLE: u32 = 3;
+/// Jobs read one by one after each broken list.
+const SINGLES: usize = 10;
+
+/// The vendor's list, for as long as it cannot be relied on.
+#[derive(Debug, Default)]
+pub(super) struct ListTrouble {
+    since: Option<DateTime<Utc>>,
+    failures: u32,
+    words: String,
+    /// The class of the fault that was told last.
+    told: Option<FaultClass>,
+}
+
+impl ListTrouble {
+    fn note(&mut self, words: &str, now: DateTime<Utc>) {
+        self.since.get_or_insert(now);
+        self.failures = self.failures.saturating_add(1);
+        words.clone_into(&mut self.words);
+    }
+
+    /// Since when, and what is wrong, if it lasts.
+    pub fn lasting(&self) -> Option<(DateTime<Utc>, &str)> {
+        let since = self.since.filter(|_| self.failures >= TROUBLE)?;
+        Some((since, &self.words))
+    }
+}
+
 impl Roster {
+    /// What becomes of the trouble with a list that came: whole, it is over.
+    fn list_came(&mut self, whole: bool, now: DateTime<Utc>, turn: &mut Turn) {
+        if !whole {
+            let words = "its pages do not fit together, or are not counted";
+            return self.list_trouble.note(words, now);
+        }
+        let trouble = std::mem::take(&mut self.list_trouble);
+        if trouble.told.is_some() {
+            turn.entries.push(Entry {
+                schedule: None,
+                run: None,
+                body: json!({"event": "list_back", "since": trouble.since, "failures": trouble.failures}),
+            });
+        }
+    }
+
+    /// Watched jobs are read one by one while lists break; those first whose last read is longest ago.
+    fn read_singly(&mut self) {
+        let watched = self.queues.watch.iter().filter_map(|spot| {
+            let (_, _, attempt) = self.current(spot)?;
+            let read_at = self.inflight.checked_at.get(&attempt).copied();
+            Some((read_at, (spot.0.run.clone(), spot.1)))
+        });
+        let mut watched: Vec<_> = watched.collect();
+        watched.sort();
+        let first = watched.into_iter().take(SINGLES);
+        self.suspects.extend(first.map(|(_, spot)| spot));
+    }
+
     pub(super) fn list_broken(
         &mut self,
         fault: &Fault,
@@ -18,11 +78,23 @@ impl Roster {
             .retry_after
             .and_then(|wish| TimeDelta::from_std(wish).ok());
         self.sweep_at = Some(now + wish.unwrap_or(pause.min(TimeDelta::seconds(15))));
-        turn.entries.push(Entry {
-            schedule: None,
-            run: None,
-            body: json!({"event": "list_broken", "class": fault.class, "error": fault.message}),
-        });
+        self.list_trouble.note(&fault.message, now);
+        // Once for as long as it lasts, not at every try.
+        if self.list_trouble.told.replace(fault.class) != Some(fault.class) {
+            turn.entries.push(Entry {
+                schedule: None,
+                run: None,
+                body: json!({"event": "list_broken", "class": fault.class, "error": fault.message}),
+            });
+        }
+        // What keeps every request from being answered keeps these from it as well.
+        let shared = matches!(
+            fault.class,
+            FaultClass::Unreachable | FaultClass::Throttled | FaultClass::Credential
+        );
+        if !shared && self.list_trouble.lasting().is_some() {
+            self.read_singly();
+        }
         // What waited for this list waits for the next one.
         let lines = [&self.queues.find, &self.queues.check];
         let waiting: Vec<_> = lines
@@ -55,6 +127,7 @@ impl Roster {
         now: DateTime<Utc>,
         turn: &mut Turn,
     ) {
+        self.list_came(listed.whole, now, turn);
         self.claims.heed(listed.jobs.iter().map(|(job, _)| job));
         let held: Vec<(RunId, u32)> = self
             .queues

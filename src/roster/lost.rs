@@ -6,8 +6,8 @@ use super::runs::{number, roster_hash};
 use super::{Proof, plan};
 use crate::coverage::{Fate, Ledger};
 use crate::run::{
-    Attempt, AttemptId, AttemptState, Cancelling, Cells, JobSeen, JobStatus, Part, PartNumber,
-    PartState, Run, RunId, RunState, Terms, Trigger,
+    Attempt, AttemptId, AttemptState, Cells, JobSeen, JobStatus, Part, PartNumber, PartState, Run,
+    RunId, RunState, Terms, Trigger,
 };
 use crate::schedule::{
     Checks, Chunk, Columns, Format, Name, OnFail, Partition, Properties, Report, Retry, Schedule,
@@ -117,6 +117,7 @@ fn hand_over(part: &mut Part, mut jobs: Vec<&Lost>, now: DateTime<Utc>) -> Optio
                 heard_at: None,
                 heard_last: None,
                 unknown_status: None,
+                by_looks: false,
                 cancelling: Vec::new(),
             });
         }
@@ -132,12 +133,7 @@ fn hand_over(part: &mut Part, mut jobs: Vec<&Lost>, now: DateTime<Utc>) -> Optio
             attempt.ended_at = Some(now);
         }
         if is_live(&lost.job) {
-            attempt.cancelling.push(Cancelling {
-                job_id: lost.job.job_id.clone(),
-                tries: 0,
-                not_before: now,
-                outcome: None,
-            });
+            attempt.order_cancel(&lost.job.job_id, now);
         }
     }
     part.state = PartState::Exporting {

@@ -6,6 +6,7 @@
 
 mod backfill;
 mod callbacks;
+mod cancels;
 mod catch_up;
 mod cell_map;
 mod cells;
@@ -42,7 +43,9 @@ mod roster;
 mod runs;
 mod same_cells;
 mod silence;
+mod snapshot;
 mod standing;
+mod taken_back;
 #[cfg(test)]
 mod tests;
 mod turn;

@@ -2,8 +2,9 @@
 //! (its run is taken up again), ours and unwanted (cancelled), or foreign (never touched).
 
 use super::lost::{Lost, is_live, is_wanted, regain, shell};
+use super::taken_back::had_succeeded;
 use super::{Cause, Doubt, Effect, Entry, Listed, Proof, Roster, Saved, Standing, Turn, standing};
-use crate::run::{AttemptId, Event, LearnedBy, Run, RunId};
+use crate::run::{AttemptId, Event, JobStatus, LearnedBy, Run, RunId};
 use crate::schedule::Name;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -18,7 +19,7 @@ const HOLD_MAX: TimeDelta = TimeDelta::minutes(10);
 /// How far back a state in doubt reads the list, whatever its schedules would catch up.
 const BACK: (TimeDelta, TimeDelta) = (TimeDelta::days(1), TimeDelta::days(31));
 /// Ended jobs remembered as needing nothing more.
-const JUDGED_MAX: usize = 50_000;
+pub(super) const JUDGED_MAX: usize = 50_000;
 
 /// What reconciling remembers between two lists.
 #[derive(Debug)]
@@ -32,8 +33,10 @@ pub(super) struct Reconciliation {
     recalling: bool,
     /// The last list left nothing out.
     whole: bool,
-    /// Ended jobs that need nothing more.
-    judged: BTreeSet<String>,
+    /// Ended jobs that need nothing more, and how they ended.
+    judged: BTreeMap<String, JobStatus>,
+    /// Jobs whose end was taken back, which has been told.
+    pub unsaid: BTreeSet<String>,
     adopted: u64,
     cancelled: u64,
 }
@@ -47,7 +50,8 @@ impl Reconciliation {
             strangers: BTreeMap::new(),
             recalling: false,
             whole: false,
-            judged: BTreeSet::new(),
+            judged: BTreeMap::new(),
+            unsaid: BTreeSet::new(),
             adopted: 0,
             cancelled: 0,
         }
@@ -159,9 +163,12 @@ impl Roster {
                 continue;
             };
             // Most of a list is long settled.
-            let judged = self.reconciliation.judged.contains(&job.job_id);
-            if judged && !self.runs.contains_key(&attempt.run) {
+            let judged = self.reconciliation.judged.get(&job.job_id);
+            if judged == Some(&job.status) && !self.runs.contains_key(&attempt.run) {
                 continue;
+            }
+            if let Some(was) = judged.cloned() {
+                self.note_taken_back(attempt, job, was.as_str(), turn);
             }
             self.meet(
                 Lost {
@@ -224,8 +231,13 @@ impl Roster {
             },
             _ => return,
         };
+        // One that was ordered before, and given up, is no other job.
+        let known = self.runs.get(run).is_some_and(|run| {
+            let mut attempts = run.parts.values().flat_map(|part| &part.attempts);
+            attempts.any(|attempt| attempt.was_ordered(&lost.job.job_id))
+        });
         let taken = self.apply(run, &event, now, turn).is_ok();
-        if taken && !matches!(event, Event::JobFound { .. }) {
+        if taken && !known && !matches!(event, Event::JobFound { .. }) {
             self.second_jobs += 1;
             self.reconciliation.cancelled += 1;
         }
@@ -285,6 +297,11 @@ impl Roster {
             let stands = standing(Some(&run), &lost.job, &lost.attempt, lost.asked_at);
             matches!(stands, Standing::Second | Standing::Unwanted) && lost.proof == Proof::Mac
         });
+        for lost in &settled {
+            if had_succeeded(&run, lost) {
+                self.note_taken_back(&lost.attempt, &lost.job, "succeeded", turn);
+            }
+        }
         self.judge(&settled);
         if stray.is_empty() || !run.state.is_terminal() {
             return;
@@ -303,7 +320,7 @@ impl Roster {
             judged.clear();
         }
         let ended = jobs.iter().filter(|lost| !is_live(&lost.job));
-        judged.extend(ended.map(|lost| lost.job.job_id.clone()));
+        judged.extend(ended.map(|lost| (lost.job.job_id.clone(), lost.job.status.clone())));
     }
 
     /// Jobs of a run that nobody remembers: it goes on, or they are cancelled.

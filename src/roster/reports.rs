@@ -1,6 +1,6 @@
 //! What errands and callbacks bring becomes events of runs.
 
-use super::roster::Hold;
+use super::dispatch::Hold;
 use super::runs::{number, planned, roster_hash};
 use super::{Report, Roster, Saved, Turn, plan};
 use crate::run::{
@@ -58,7 +58,7 @@ impl Roster {
                 self.inflight
                     .cancels
                     .remove(&(attempt.clone(), job_id.clone()));
-                self.cancelled(&attempt, job_id, outcome, now, turn);
+                self.order_reported(&attempt, job_id, outcome, now, turn);
             }
             Report::Asked { run, outcome } => self.asked(&run, outcome, now, turn),
             Report::Recalled { runs } => self.recalled(runs, now, turn),
@@ -157,11 +157,20 @@ impl Roster {
                     asked_at,
                 }
             }
-            Err(fault) if fault.class == FaultClass::Gone => Event::JobAbsent {
-                part,
-                attempt,
-                fault,
-            },
+            // While lists break, a job that is not there is no more than one more answer amiss.
+            Err(fault)
+                if fault.class == FaultClass::Gone && self.list_trouble.lasting().is_none() =>
+            {
+                Event::JobAbsent {
+                    part,
+                    attempt,
+                    fault,
+                }
+            }
+            // That reads break for now is told already.
+            Err(_) if !heard && self.list_trouble.lasting().is_some() => {
+                return self.line_up(&id.run, now);
+            }
             Err(fault) => {
                 let body = json!({
                     "event": "check_broken", "part": part, "attempt": attempt,
@@ -305,41 +314,6 @@ impl Roster {
             self.touch_mark(&name);
         }
         true
-    }
-
-    fn cancelled(
-        &mut self,
-        id: &AttemptId,
-        job_id: String,
-        outcome: Result<JobSeen, Fault>,
-        now: DateTime<Utc>,
-        turn: &mut Turn,
-    ) {
-        let (part, attempt) = (id.part, id.number);
-        let event = match outcome {
-            Ok(job) => Event::CancelSettled {
-                part,
-                attempt,
-                job_id,
-                outcome: job.status.as_str().to_owned(),
-            },
-            // A job that has ended, or that is not there, needs no cancel.
-            Err(fault) if matches!(fault.class, FaultClass::Gone | FaultClass::Invalid) => {
-                Event::CancelSettled {
-                    part,
-                    attempt,
-                    job_id,
-                    outcome: fault.message,
-                }
-            }
-            Err(fault) => Event::CancelBroken {
-                part,
-                attempt,
-                job_id,
-                fault,
-            },
-        };
-        let _ = self.apply(&id.run, &event, now, turn);
     }
 
     fn asked(

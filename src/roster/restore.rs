@@ -199,6 +199,7 @@ fn ended_attempt(job: &JobRemains, at: DateTime<Utc>) -> Attempt {
         heard_at: None,
         heard_last: None,
         unknown_status: None,
+        by_looks: false,
         cancelling: Vec::new(),
     }
 }

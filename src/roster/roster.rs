@@ -3,7 +3,9 @@
 use super::callbacks::Idle;
 use super::claims::Claims;
 use super::clock::Clock;
+use super::dispatch::Hold;
 use super::inflight::Inflight;
+use super::listing::ListTrouble;
 use super::newcomers::Newcomers;
 use super::queues::Queues;
 use super::reconcile::Reconciliation;
@@ -31,13 +33,6 @@ pub(super) struct Known {
     pub next: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
-/// Nothing of a kind is begun until then, because the last met a fault that would meet the next as well.
-#[derive(Debug)]
-pub(super) struct Hold {
-    pub until: DateTime<Utc>,
-    pub fault: Fault,
-}
-
 #[derive(Debug)]
 pub struct Roster {
     pub(super) limits: Limits,
@@ -54,6 +49,7 @@ pub struct Roster {
     pub(super) last_list_at: Option<DateTime<Utc>>,
     /// Attempts whose job a whole list did not hold: they are asked for one by one.
     pub(super) suspects: BTreeSet<(RunId, PartNumber)>,
+    pub(super) list_trouble: ListTrouble,
     /// Attempts open since before this start: what the first list says of them is reconciliation.
     pub(super) inherited: BTreeSet<(RunId, PartNumber)>,
     pub(super) hold: Option<Hold>,
@@ -110,6 +106,7 @@ impl Roster {
             sweep_at: Some(now),
             last_list_at: None,
             suspects: BTreeSet::new(),
+            list_trouble: ListTrouble::default(),
             inherited: BTreeSet::new(),
             hold: None,
             landing_hold: None,

@@ -5,7 +5,7 @@ use crate::run::{AttemptId, AttemptState, JobSeen, Part, PartState, Run, RunStat
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// A list may have been begun before the end of a job was learned from a fresher read.
-const STALE: TimeDelta = TimeDelta::minutes(1);
+pub(super) const STALE: TimeDelta = TimeDelta::minutes(1);
 
 /// Why a job is taken for ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +63,7 @@ pub fn standing(
                 attempt.state,
                 AttemptState::Failed | AttemptState::Cancelled
             ) && attempt.ended_at.is_none_or(|at| asked_at - at > STALE);
-            let ordered = attempt
-                .cancelling
-                .iter()
-                .any(|order| order.job_id == job.job_id);
-            match given_up && !ordered {
+            match given_up && !attempt.cancels(&job.job_id) {
                 true => idle(Standing::Unwanted),
                 false => Standing::Settled,
             }

@@ -224,6 +224,8 @@ pub enum Refusal {
     NoRun(String),
     #[error("{message}")]
     Conflict { message: String, run: Option<RunId> },
+    #[error("the clock is not set: nothing is due by it, and no day is yesterday")]
+    ClockUnset,
 }
 
 /// An event as it goes to the journal.
@@ -362,6 +364,10 @@ pub struct Snapshot {
     pub jobs_in_flight: usize,
     pub downloads: usize,
     pub last_list_at: Option<DateTime<Utc>>,
+    /// The clock shows a time before aptiqd was made.
+    pub clock_unset: bool,
+    /// Since when the vendor's list cannot be relied on, and why, if that lasts.
+    pub list_trouble: Option<(DateTime<Utc>, String)>,
     /// Why no create is sent now, if so.
     pub hold: Option<String>,
     /// Why nothing is landed now, if so.

@@ -177,6 +177,9 @@ pub struct Attempt {
     /// The last status word outside the vendor's documentation.
     #[serde(default)]
     pub unknown_status: Option<String>,
+    /// Its job was told by its looks, because no job shows our address: good enough for a result, not to cancel it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_looks: bool,
     /// Jobs to be cancelled upstream: this attempt's own once the run has ended, and any second one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancelling: Vec<Cancelling>,
@@ -190,6 +193,46 @@ pub struct Cancelling {
     pub not_before: DateTime<Utc>,
     /// How it ended; `None` while it is still to be done.
     pub outcome: Option<String>,
+    /// It ended without the vendor's word: if the job is seen alive later, it is ordered anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
+}
+
+impl Cancelling {
+    /// An order that is still to be sent.
+    pub fn order(job_id: &str, now: DateTime<Utc>) -> Cancelling {
+        Cancelling {
+            job_id: job_id.to_owned(),
+            tries: 0,
+            not_before: now,
+            outcome: None,
+            given_up: false,
+        }
+    }
+}
+
+impl Attempt {
+    /// Orders that the job be cancelled; `false` if it is ordered already, or was and the vendor has answered.
+    pub fn order_cancel(&mut self, job_id: &str, now: DateTime<Utc>) -> bool {
+        let mut known = self.cancelling.iter_mut();
+        match known.find(|order| order.job_id == job_id) {
+            Some(order) if order.given_up => *order = Cancelling::order(job_id, now),
+            Some(_) => return false,
+            None => self.cancelling.push(Cancelling::order(job_id, now)),
+        }
+        true
+    }
+
+    /// The job was ordered to be cancelled, whatever became of that.
+    pub fn was_ordered(&self, job_id: &str) -> bool {
+        self.cancelling.iter().any(|order| order.job_id == job_id)
+    }
+
+    /// The job was ordered to be cancelled, and that has not been given up.
+    pub fn cancels(&self, job_id: &str) -> bool {
+        let mut orders = self.cancelling.iter();
+        orders.any(|order| order.job_id == job_id && !order.given_up)
+    }
 }
 
 impl Part {

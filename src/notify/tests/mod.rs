@@ -51,6 +51,8 @@ impl World {
     fn seen(&self) -> Seen {
         Seen {
             snapshot: Snapshot {
+                clock_unset: false,
+                list_trouble: None,
                 at: self.now,
                 schedules: vec![ScheduleNow {
                     schedule: Arc::new(self.schedule.clone()),

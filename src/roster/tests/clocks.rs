@@ -1,8 +1,8 @@
 //! Clocks that are not set, jump and are set right again; state that is older than the world.
 
 use super::world::{Weather, World, schedule, start};
-use crate::roster::Saved;
 use crate::roster::fires::weight_of;
+use crate::roster::{Refusal, Saved};
 use crate::run::RunState;
 use crate::schedule::CatchUpMode;
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
@@ -261,4 +261,18 @@ fn a_repeated_fire_that_is_skipped_keeps_the_record_it_has() {
     for (id, run) in &failed {
         assert_eq!(world.kept.runs[id].state, run.state);
     }
+}
+
+#[test]
+fn a_clock_that_is_not_set_begins_nothing_by_hand() {
+    let mut world = World::new(
+        1,
+        Weather::default(),
+        vec![schedule("daily", "30 12 * * *", 1)],
+    );
+    world.restart_at(epoch());
+    assert!(matches!(world.trigger("daily"), Err(Refusal::ClockUnset)));
+    assert!(world.kept.runs.is_empty());
+    world.now = start();
+    world.trigger("daily").expect("the clock is set");
 }

@@ -2,7 +2,7 @@
 
 use super::edges::seconds;
 use super::world::{Weather, World, limits, schedule, start};
-use crate::roster::roster::Hold;
+use crate::roster::dispatch::Hold;
 use crate::roster::{Input, Loaded, Report, Roster};
 use crate::run::{Artifact, Fault, FaultClass, RunState};
 use chrono::TimeDelta;

@@ -75,6 +75,9 @@ impl World {
             Effect::CancelJob { attempt, job_id } => {
                 let job = self.jobs.iter_mut().find(|job| job.seen.job_id == job_id);
                 let outcome = match job {
+                    _ if self.weather.cancels_break => {
+                        Err(Fault::new(FaultClass::Unanswered, "cancel broken"))
+                    }
                     Some(job) if job.seen.status == JobStatus::Submitted => {
                         job.seen.status = JobStatus::Cancelled;
                         Ok(job.seen.clone())

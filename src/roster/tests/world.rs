@@ -35,6 +35,7 @@ pub struct Weather {
     pub list_breaks: u64,
     pub fetch_breaks: u64,
     pub publish_breaks: u64,
+    pub cancels_break: bool,
     pub crash: u64,
 }
 

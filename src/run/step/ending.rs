@@ -203,12 +203,10 @@ pub(super) fn abandon(
         if let (true, Some(job_id)) = (job_runs, attempt.job_id.clone())
             && state == AttemptState::Cancelled
         {
-            attempt.cancelling.push(Cancelling {
-                job_id,
-                tries: 0,
-                not_before: now,
-                outcome: None,
-            });
+            attempt.order_cancel(&job_id, now);
+            if let Some(order) = attempt.cancelling.last_mut().filter(|_| attempt.by_looks) {
+                order.outcome = Some("left alone: nothing proves that the job is ours".to_owned());
+            }
         }
     }
     if fault.is_some() {
@@ -241,6 +239,7 @@ pub(super) fn cancel_broken(
     order.tries += 1;
     if order.tries >= CANCEL_TRIES {
         order.outcome = Some(format!("given up: {}", fault.message));
+        order.given_up = true;
     } else {
         let rest = fault
             .retry_after

@@ -124,7 +124,7 @@ pub(super) fn broken(
             };
             run.reason = Some(ending::reason_of(fault));
         }
-        FaultClass::TooLarge | FaultClass::Address | FaultClass::Forbidden | FaultClass::Quota => {
+        FaultClass::TooLarge | FaultClass::Address | FaultClass::Quota => {
             ending::abandon(part, AttemptState::Failed, Some(fault.clone()), now);
         }
         class => {
@@ -135,7 +135,12 @@ pub(super) fn broken(
                 FaultClass::Gone => broken >= GONE_TRIES,
                 _ => false,
             };
-            if class != FaultClass::Gone && broken >= BROKEN_MAX && !hopeless {
+            let most = match class {
+                // It may pass, but a feature or a right that is not there does not come by asking.
+                FaultClass::Forbidden => retry.attempts,
+                _ => BROKEN_MAX,
+            };
+            if class != FaultClass::Gone && broken >= most && !hopeless {
                 ending::abandon(part, AttemptState::Failed, Some(fault.clone()), now);
             } else if !hopeless && now - had < RESULT_LIFE {
                 let rest = wish.unwrap_or_else(|| pause(broken));

@@ -1,8 +1,8 @@
 //! What is heard and read of a job upstream.
 
 use super::super::{
-    Attempt, AttemptState, Cancelling, Fault, FaultClass, JobSeen, JobStatus, LearnedBy, Part,
-    PartNumber, PartState, Run,
+    Attempt, AttemptState, Fault, FaultClass, JobSeen, JobStatus, LearnedBy, Part, PartNumber,
+    PartState, Run,
 };
 use super::{Ignored, Patience, Touched, any_attempt, bisect, close_if_done, current, submit};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -208,21 +208,11 @@ pub(super) fn second_seen(
     now: DateTime<Utc>,
 ) -> Result<Touched, Ignored> {
     let attempt = any_attempt(run, number, attempt)?;
-    let known = attempt.job_id.as_deref() == Some(job_id)
-        || attempt
-            .cancelling
-            .iter()
-            .any(|order| order.job_id == job_id);
-    if known {
-        return Err(Ignored::Known);
+    let own = attempt.job_id.as_deref() == Some(job_id);
+    match !own && attempt.order_cancel(job_id, now) {
+        true => Ok(Touched::part(number)),
+        false => Err(Ignored::Known),
     }
-    attempt.cancelling.push(Cancelling {
-        job_id: job_id.to_owned(),
-        tries: 0,
-        not_before: now,
-        outcome: None,
-    });
-    Ok(Touched::part(number))
 }
 
 /// A job of ours without a place in the run: it gets one, so that its cancelling is remembered.
@@ -248,19 +238,8 @@ pub(super) fn unwanted(
         // Before the others: the last one is current, and this one never is.
         part.attempts.insert(0, stray);
     }
-    let attempt = any_attempt(run, number, attempt)?;
-    if attempt
-        .cancelling
-        .iter()
-        .any(|order| order.job_id == job_id)
-    {
-        return Err(Ignored::Known);
+    match any_attempt(run, number, attempt)?.order_cancel(job_id, now) {
+        true => Ok(Touched::part(number)),
+        false => Err(Ignored::Known),
     }
-    attempt.cancelling.push(Cancelling {
-        job_id: job_id.to_owned(),
-        tries: 0,
-        not_before: now,
-        outcome: None,
-    });
-    Ok(Touched::part(number))
 }

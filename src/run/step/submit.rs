@@ -55,6 +55,7 @@ impl Attempt {
             heard_at: None,
             heard_last: None,
             unknown_status: None,
+            by_looks: false,
             cancelling: Vec::new(),
         }
     }
@@ -107,6 +108,7 @@ fn adopt(
     current.job_id = Some(seen.job_id.clone());
     current.state = AttemptState::Exporting;
     current.error = None;
+    current.by_looks = by.is_some() && seen.callback_url.is_none();
     let heard = current.heard_last.take().or(current.heard_at);
     part.state = PartState::Exporting {
         since: now,

@@ -1,7 +1,7 @@
-//! Raw files that are gone before their run is published.
+//! Raw files that are gone before their run is published, and results that cannot be had.
 
 use super::super::*;
-use super::rules::accepted;
+use super::rules::{accepted, broken, succeeded};
 use super::{job, planned, start};
 
 /// A run of two parts, both fetched, that is about to publish.
@@ -94,4 +94,37 @@ fn accepted_files_that_are_gone_end_the_run() {
     step(&mut run, &lost, start()).expect("lost");
     assert_eq!(run.state, RunState::Failed);
     assert!(run.reason.expect("a reason").contains("accepted"));
+}
+
+/// It may be a feature or a right that is missing, or a whim: asked again a few times, and no other job for it.
+#[test]
+fn a_forbidden_result_is_asked_for_again_and_costs_no_job() {
+    let mut run = planned();
+    succeeded(&mut run, 1, 1);
+    let tries = run.terms.retry.attempts;
+    for _ in 1..tries {
+        assert_eq!(broken(&mut run, FaultClass::Forbidden, start()), "fetching");
+    }
+    assert_eq!(
+        broken(&mut run, FaultClass::Forbidden, start()),
+        "abandoned"
+    );
+    assert_eq!(run.parts[&1].attempts.len(), 1);
+}
+
+#[test]
+fn a_result_gone_for_good_or_wrong_twice_costs_a_job() {
+    let mut run = planned();
+    succeeded(&mut run, 1, 1);
+    for _ in 1..10 {
+        assert_eq!(broken(&mut run, FaultClass::Gone, start()), "fetching");
+    }
+    assert_eq!(broken(&mut run, FaultClass::Gone, start()), "resting");
+
+    let mut run = planned();
+    succeeded(&mut run, 1, 1);
+    assert_eq!(broken(&mut run, FaultClass::Content, start()), "fetching");
+    assert_eq!(broken(&mut run, FaultClass::Transfer, start()), "fetching");
+    assert_eq!(broken(&mut run, FaultClass::Content, start()), "fetching");
+    assert_eq!(broken(&mut run, FaultClass::Content, start()), "resting");
 }

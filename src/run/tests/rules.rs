@@ -231,7 +231,7 @@ fn ids_print_and_parse_and_nothing_else_parses() {
     }
 }
 
-fn succeeded(run: &mut Run, part: u32, id: u8) {
+pub(super) fn succeeded(run: &mut Run, part: u32, id: u8) {
     accepted(run, part, id);
     let event = Event::JobChecked {
         part,
@@ -243,7 +243,11 @@ fn succeeded(run: &mut Run, part: u32, id: u8) {
     step(run, &event, start()).expect("succeeded");
 }
 
-fn broken(run: &mut Run, class: FaultClass, now: chrono::DateTime<chrono::Utc>) -> String {
+pub(super) fn broken(
+    run: &mut Run,
+    class: FaultClass,
+    now: chrono::DateTime<chrono::Utc>,
+) -> String {
     let event = Event::FetchBroken {
         part: 1,
         attempt: 1,
@@ -305,23 +309,6 @@ fn a_download_comes_again_when_that_may_help() {
             "{class:?}"
         );
     }
-}
-
-#[test]
-fn a_result_gone_for_good_or_wrong_twice_costs_a_job() {
-    let mut run = planned();
-    succeeded(&mut run, 1, 1);
-    for _ in 1..10 {
-        assert_eq!(broken(&mut run, FaultClass::Gone, start()), "fetching");
-    }
-    assert_eq!(broken(&mut run, FaultClass::Gone, start()), "resting");
-
-    let mut run = planned();
-    succeeded(&mut run, 1, 1);
-    assert_eq!(broken(&mut run, FaultClass::Content, start()), "fetching");
-    assert_eq!(broken(&mut run, FaultClass::Transfer, start()), "fetching");
-    assert_eq!(broken(&mut run, FaultClass::Content, start()), "fetching");
-    assert_eq!(broken(&mut run, FaultClass::Content, start()), "resting");
 }
 
 #[test]
