@@ -22,7 +22,7 @@ pub(super) fn fire_windows(
     };
     let today = now.with_timezone(&zone).date_naive();
     let earliest = today.checked_sub_days(BACK_MAX).unwrap_or(today);
-    let start = from.checked_sub_days(DayCount::new(ahead + 1));
+    let start = from.checked_sub_days(DayCount::new(ahead));
     let start = start.unwrap_or(earliest).max(earliest);
     let instant = TimeDelta::nanoseconds(1);
     let mut after = plan::local_days(zone, start, start).start - instant;

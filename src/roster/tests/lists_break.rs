@@ -1,8 +1,9 @@
 //! Lists that break for long: it is told once, jobs are read one by one, and nothing is concluded from what is not there.
 
+use super::claims::{same_as, vanished};
 use super::world::{Weather, World, schedule, start};
-use crate::roster::{Answer, Command, Snapshot};
-use crate::run::RunState;
+use crate::roster::{Answer, Command, Effect, Input, Listed, Report, Snapshot, Turn};
+use crate::run::{JobSeen, PartState, RunId, RunState};
 use chrono::TimeDelta;
 
 fn world(job_vanishes: u64) -> World {
@@ -60,4 +61,68 @@ fn what_is_not_there_while_lists_break_may_be_there_later() {
     world.weather.list_breaks = 0;
     world.run_until(start() + TimeDelta::hours(5));
     assert_eq!(world.run(&run).state, RunState::Landed);
+}
+
+fn listed(world: &mut World, jobs: Vec<JobSeen>, whole: bool) -> Turn {
+    let listed = Listed {
+        jobs: jobs.into_iter().map(|job| (job, None)).collect(),
+        whole,
+        ..Listed::default()
+    };
+    let report = Report::Listed {
+        asked_at: world.now,
+        outcome: Ok(listed),
+    };
+    world.roster.handle(vec![Input::Report(report)], world.now)
+}
+
+#[test]
+fn only_a_whole_list_casts_doubt_on_a_job_that_it_does_not_hold() {
+    for whole in [false, true] {
+        let weather = Weather {
+            callback_lost: 100,
+            ..Weather::default()
+        };
+        let mut world = World::new(1, weather, vec![schedule("daily", "0 0 1 1 *", 1)]);
+        world.trigger("daily").expect("triggered");
+        world.run_until(start() + TimeDelta::seconds(5));
+        let turn = listed(&mut world, Vec::new(), whole);
+        let read = turn
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::CheckJob { .. }));
+        assert_eq!(read, whole);
+    }
+}
+
+/// Law 4: a create is made anew only after two whole lists without its job.
+#[test]
+fn only_a_whole_list_counts_for_a_create_whose_candidates_were_others() {
+    for whole in [false, true] {
+        let (mut world, run) = vanished();
+        world.run_until(start() + TimeDelta::seconds(41));
+        world.coming.clear();
+        let before = lists_of(&world, &run);
+        let theirs = same_as(&world, &run, "theirs", 1).seen;
+        let turn = listed(&mut world, vec![theirs], whole);
+        let asked = turn
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::RecallOwners { .. }));
+        assert!(asked);
+        let owned = Report::OwnersRecalled {
+            owned: Some(["theirs".to_owned()].into()),
+        };
+        let turn = world.roster.handle(vec![Input::Report(owned)], world.now);
+        world.take(turn);
+        assert_eq!(lists_of(&world, &run) - before, u32::from(whole));
+    }
+}
+
+/// Whole lists without the job so far.
+fn lists_of(world: &World, run: &RunId) -> u32 {
+    match world.run(run).parts[&1].state {
+        PartState::Unanswered { lists, .. } => lists,
+        ref other => panic!("{other:?}"),
+    }
 }
