@@ -38,6 +38,12 @@ pub fn perform(args: &Args, context: &Context) -> Outcome {
             let message = format!("cannot verify: {}", chain(&error));
             Failure::new(Code::Failed, message, "may you read the landing folder?")
         })?,
+        // Before its first start there is neither; afterwards the daemon has made both.
+        false if config.path("state", "path", "state").exists() => {
+            let message = format!("cannot verify: {} is not there", root.display());
+            let help = "mount it, or name the folder by landing.path; `aptiqd coverage` tells what should be in it";
+            return Err(Failure::new(Code::Failed, message, help));
+        }
         false => Verification::default(),
     };
     say(&verified, &root, context);

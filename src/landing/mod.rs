@@ -169,6 +169,8 @@ pub struct Landing {
 
 struct Inner {
     settings: Settings,
+    /// The file system it lay on when it was opened.
+    device: u64,
     disk: Disk,
     client: reqwest::Client,
     /// One publish of a schedule at a time: a partition is read, rebuilt and replaced as one act.
@@ -184,8 +186,14 @@ impl Landing {
 
     fn with_disk(settings: Settings, disk: Disk) -> Result<Landing, Error> {
         layout::prepare(&settings.root)?;
+        let device = space::device(&settings.root).map_err(|source| Error::Io {
+            operation: "look at",
+            path: settings.root.clone(),
+            source,
+        })?;
         let client = address::client(&settings).map_err(Error::Client)?;
         let inner = Inner {
+            device,
             settings,
             disk,
             client,

@@ -2,10 +2,12 @@
 
 use super::Landing;
 use super::disk::disk_fault;
+use super::layout;
 use crate::run::{Fault, FaultClass};
 use rustix::fs::StatVfsMountFlags;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// So much is left free for what else lives there, manifests and the journal among it; of a small
@@ -16,7 +18,7 @@ const FLOOR_SHARE: u64 = 20;
 impl Landing {
     /// Refuses work while the folder cannot take `bytes` more; costs one look at the filesystem.
     pub fn admit(&self, bytes: u64) -> Result<(), Fault> {
-        admit(&self.inner.settings.root, bytes)
+        admit(&self.inner.settings.root, self.inner.device, bytes)
     }
 
     /// Bytes that can still be written below the landing folder.
@@ -26,9 +28,25 @@ impl Landing {
     }
 }
 
-fn admit(root: &Path, bytes: u64) -> Result<(), Fault> {
-    // A disk that is not mounted leaves an empty folder, or none.
-    fs::metadata(root.join("data")).map_err(|error| disk_fault("open", root, &error))?;
+/// Which file system the folder lies on.
+pub(super) fn device(root: &Path) -> io::Result<u64> {
+    Ok(fs::metadata(root)?.dev())
+}
+
+fn admit(root: &Path, opened_on: u64, bytes: u64) -> Result<(), Fault> {
+    let now_on = device(root).map_err(|error| disk_fault("open", root, &error))?;
+    if !root.join("data").exists() {
+        // A disk that is not mounted leaves an empty folder of another file system; one of the same was emptied.
+        if now_on != opened_on {
+            let message = format!(
+                "{} is empty and on another file system than when the daemon started: mount it, or restart aptiqd to \
+                 land there",
+                root.display()
+            );
+            return Err(Fault::new(FaultClass::Disk, message));
+        }
+        layout::prepare(root).map_err(|error| Fault::new(FaultClass::Disk, chain(&error)))?;
+    }
     let stat = rustix::fs::statvfs(root)
         .map_err(|error| disk_fault("look at", root, &io::Error::from(error)))?;
     if stat.f_flag.contains(StatVfsMountFlags::RDONLY) {
@@ -53,6 +71,17 @@ fn admit(root: &Path, bytes: u64) -> Result<(), Fault> {
     Ok(())
 }
 
+/// An error with what caused it, in one line.
+fn chain(error: &super::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
 fn floor(size: u64) -> u64 {
     FLOOR.min(size / FLOOR_SHARE)
 }
@@ -66,14 +95,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_is_gone_or_too_small_is_told_by_name() {
+    fn a_folder_that_is_gone_elsewhere_or_too_small_is_told_by_name() {
         let folder = tempfile::tempdir().expect("a folder");
-        let gone = admit(folder.path(), 0).expect_err("no data folder");
+        let on = device(folder.path()).expect("it is there");
+        let gone = admit(&folder.path().join("none"), on, 0).expect_err("no folder");
         assert_eq!(gone.class, FaultClass::Disk);
         assert!(gone.message.contains("cannot open"), "{gone}");
-        fs::create_dir(folder.path().join("data")).expect("made");
-        admit(folder.path(), 0).expect("room");
-        let full = admit(folder.path(), u64::MAX).expect_err("too large");
+        let elsewhere = admit(folder.path(), on + 1, 0).expect_err("not mounted");
+        assert!(
+            elsewhere.message.contains("another file system"),
+            "{elsewhere}"
+        );
+        assert!(!folder.path().join("data").exists());
+        // Emptied where it is: made anew.
+        admit(folder.path(), on, 0).expect("room");
+        assert!(folder.path().join("data").exists() && folder.path().join("staging").exists());
+        // A disk that came back need not have its old number.
+        admit(folder.path(), on + 1, 0).expect("room");
+        let full = admit(folder.path(), on, u64::MAX).expect_err("too large");
         assert!(full.message.starts_with("no space left"), "{full}");
     }
 

@@ -165,6 +165,29 @@ fn a_landing_folder_that_is_gone_is_told_and_waited_for() {
 }
 
 /// Six properties of which one fails its jobs: the run ends incomplete; its raw files have their time.
+/// Somebody moves it away and makes an empty one: what comes from now on lands there.
+#[test]
+fn a_landing_folder_that_was_emptied_is_filled_anew() {
+    let stage = Stage::running(Setup::default(), &[]);
+    stage.lands("daily", &DAY);
+    let exports = stage.path("exports");
+    fs::remove_dir_all(&exports).expect("removed");
+    let run = stage.begin("daily", &["--from", "2026-11-02", "--to", "2026-11-02"]);
+    let message = paused(&stage);
+    assert!(message.contains("cannot open"), "{message}");
+    let unverified = stage.verb(&["verify"]).exits(1).error();
+    assert!(
+        text(&unverified["message"]).contains("is not there"),
+        "{unverified}"
+    );
+    fs::create_dir(&exports).expect("made");
+    assert_eq!(stage.ended(&run)["run"]["state"], "landed");
+    assert_eq!(stage.files("data").len(), 1);
+    assert!(attention(&stage).is_none());
+    stage.plain(&["verify"]).exits(0);
+    stage.stop();
+}
+
 fn incomplete_without_raw(stage: &Stage) -> String {
     let run = text(&stage.trigger("daily", &DAY).exits(3).json()["run"]["id"]);
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7_200);
