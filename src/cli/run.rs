@@ -178,6 +178,8 @@ pub async fn open_store(state: &config::State) -> Result<OpenStore, Failure> {
 /// How long opening the state may take before systemd gives up.
 const REFILL_MAX: Duration = Duration::from_secs(600);
 
+const GO_ON: &str = "nothing acknowledged is lost: start it again, and see its log";
+
 /// Why the daemon did not start or did not go on, with what to do about it.
 pub fn failure(error: daemon::Error) -> Failure {
     use daemon::Error;
@@ -190,11 +192,24 @@ pub fn failure(error: daemon::Error) -> Failure {
             Code::Config,
             "start the newer aptiqd again; its state was not touched",
         ),
-        Error::Store(store::Error::Io { source, .. })
-            if source.kind() == std::io::ErrorKind::StorageFull =>
-        {
-            (Code::Unavailable, "make room on the disk of state.path")
-        }
+        Error::Store(store::Error::UnknownFormat { .. }) => (
+            Code::Config,
+            "put its number back if you know which aptiqd wrote this state; it was not touched",
+        ),
+        Error::Store(store::Error::Io { source, .. }) => match source.kind() {
+            std::io::ErrorKind::StorageFull => {
+                (Code::Unavailable, "make room on the disk of state.path")
+            }
+            std::io::ErrorKind::PermissionDenied
+            | std::io::ErrorKind::NotADirectory
+            | std::io::ErrorKind::AlreadyExists
+            | std::io::ErrorKind::NotFound
+            | std::io::ErrorKind::ReadOnlyFilesystem => (
+                Code::Failed,
+                "state.path must be a folder, and the daemon's user must own it: see what is in its place, and `ls -ld` it",
+            ),
+            _ => (Code::Failed, GO_ON),
+        },
         Error::AdminSocket(crate::admin::SocketFault::InUse { .. }) => (
             Code::Conflict,
             "stop the other one, or set admin.socket to another path",
@@ -213,10 +228,7 @@ pub fn failure(error: daemon::Error) -> Failure {
         | Error::Engine(_)
         | Error::Ended(_)
         | Error::Panicked(_)
-        | Error::Stuck { .. } => (
-            Code::Failed,
-            "nothing acknowledged is lost: start it again, and see its log",
-        ),
+        | Error::Stuck { .. } => (Code::Failed, GO_ON),
     };
     Failure::new(code, chain(&error), help)
 }

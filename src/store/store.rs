@@ -95,6 +95,13 @@ pub enum Error {
     /// Made by a newer aptiqd. Exit 78.
     #[error("the state folder has format {found}; this aptiqd reads up to {known}")]
     NewerFormat { found: u32, known: u32 },
+    /// Nobody knows who wrote it. Exit 78.
+    #[error("{path} says {text:?}, where this aptiqd writes {known}")]
+    UnknownFormat {
+        path: String,
+        text: String,
+        known: u32,
+    },
     /// After this nothing more is acknowledged; the process ends.
     #[error("cannot {operation} {path}")]
     Io {

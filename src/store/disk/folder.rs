@@ -80,19 +80,42 @@ impl Folder {
 
     fn check_format(&self) -> Result<(), Error> {
         self.check_journal()?;
-        let path = self.join("FORMAT");
-        match fs::read_to_string(&path) {
-            Ok(text) => match text.trim().parse() {
-                Ok(FORMAT) => Ok(()),
-                Ok(found) if found > FORMAT => Err(Error::NewerFormat {
-                    found,
-                    known: FORMAT,
-                }),
-                Ok(_) | Err(_) => self.begin_format(),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.begin_format(),
-            Err(error) => Err(io_error("read", &path)(error)),
+        match self.read_format()? {
+            Some(FORMAT) => Ok(()),
+            Some(found) if found > FORMAT => Err(Error::NewerFormat {
+                found,
+                known: FORMAT,
+            }),
+            Some(_) | None => self.begin_format(),
         }
+    }
+
+    /// What `FORMAT` says; `None` if it is not there, or empty. What it cannot say is not guessed: a migration of what
+    /// another program wrote would spoil it.
+    fn read_format(&self) -> Result<Option<u32>, Error> {
+        let path = self.join("FORMAT");
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(io_error("read", &path))?,
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let number = text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            Ok(0) => {}
+            Ok(found) => return Ok(Some(found)),
+            // More than a number can be.
+            Err(_) if number => return Ok(Some(u32::MAX)),
+            Err(_) => {}
+        }
+        Err(Error::UnknownFormat {
+            path: path.display().to_string(),
+            text: text.chars().take(20).collect(),
+            known: FORMAT,
+        })
     }
 
     /// A folder without a state is of the present format from now on; a state of an older one, or one whose `FORMAT` is
@@ -106,12 +129,8 @@ impl Folder {
 
     /// The older format that the folder is of, or may be of.
     pub fn former(&self) -> Result<Option<u32>, Error> {
-        let path = self.join("FORMAT");
-        match fs::read_to_string(&path) {
-            Ok(text) if text.trim().parse() == Ok(FORMAT) => Ok(None),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(io_error("read", &path)(error))
-            }
+        match self.read_format()? {
+            Some(FORMAT) => Ok(None),
             _ => Ok(Some(FORMER_FORMAT)),
         }
     }

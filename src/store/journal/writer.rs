@@ -7,6 +7,7 @@ use super::segment;
 use crate::store::Sequence;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -91,6 +92,10 @@ impl Writer {
         };
         self.medium.append(&mut open.file, &self.buffer)?;
         self.medium.sync(&open.file)?;
+        // Whoever deletes the state under a running daemon leaves bytes that nobody will find again.
+        if open.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::other("its newest segment was deleted"));
+        }
         offsets.iter_mut().for_each(|offset| *offset += open.length);
         let bytes = self.buffer.len() as u64;
         open.length += bytes;

@@ -147,3 +147,15 @@ async fn all_who_wait_in_a_batch_that_fails_are_told() {
     let (disk, _) = reopen(folder.path());
     assert!(acknowledged.is_none_or(|acknowledged| *acknowledged <= disk.position()));
 }
+
+/// A 2xx is worth nothing if the bytes belong to a file that is gone.
+#[tokio::test]
+async fn a_journal_that_is_deleted_under_the_store_stops_it() {
+    let folder = place();
+    let (disk, _) = Disk::open(settings(folder.path())).expect("the folder opens");
+    disk.commit(sample::commit(0)).await.expect("durable");
+    std::fs::remove_dir_all(folder.path().join("journal")).expect("deleted");
+    let unanswered = disk.commit(sample::commit(1)).await;
+    assert!(matches!(unanswered, Err(Error::Stopped { .. })));
+    assert!(disk.failed().await.contains("deleted"));
+}

@@ -210,6 +210,30 @@ async fn a_newer_format_is_refused() {
     ));
 }
 
+/// What nobody here wrote is not taken for an older format, which a migration would write over.
+#[tokio::test]
+async fn a_format_that_says_something_else_is_refused_and_left_alone() {
+    let (folder, memory) = folder(1).await;
+    let path = folder.path().join("FORMAT");
+    for text in ["3.1", "v3", "garbage", "0", "-1", "2 2", "\u{fffd}"] {
+        fs::write(&path, text).unwrap();
+        let refused = Disk::open(settings(folder.path()));
+        assert!(
+            matches!(refused, Err(Error::UnknownFormat { known: 2, .. })),
+            "{text}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), text.as_bytes());
+    }
+    fs::write(&path, [0xff, 0xfe]).unwrap();
+    let refused = Disk::open(settings(folder.path()));
+    assert!(matches!(refused, Err(Error::UnknownFormat { .. })));
+    fs::write(&path, "999999999999999999999999\n").unwrap();
+    let refused = Disk::open(settings(folder.path()));
+    assert!(matches!(refused, Err(Error::NewerFormat { .. })));
+    fs::write(&path, " 2\n").unwrap();
+    assert_same(&open(folder.path()).0, &memory);
+}
+
 /// `FORMAT` may be lost on the way from one machine to another. Without a look at the header a newer segment has no whole frame, and
 /// what has none at the journal's end is removed.
 #[tokio::test]
