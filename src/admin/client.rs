@@ -3,7 +3,7 @@
 use super::view::{Code, Error, Problem};
 use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Method, Request, Response, header};
@@ -185,7 +185,7 @@ impl Client {
                 match body.frame().await? {
                     Ok(frame) => buffer.extend_from_slice(frame.data_ref().map_or(&[][..], |d| d)),
                     Err(error) => {
-                        let error = broken("the stream of events broke", error);
+                        let error = cut("the stream of events", error);
                         return Some((Err(error), (body, buffer)));
                     }
                 }
@@ -302,9 +302,21 @@ async fn decode<T: DeserializeOwned>(answer: Response<Incoming>) -> Result<T, Er
 }
 
 async fn collect(answer: Response<Incoming>) -> Result<Bytes, Error> {
-    let body = http_body_util::Limited::new(answer.into_body(), DOCUMENT_MAX);
+    let body = Limited::new(answer.into_body(), DOCUMENT_MAX);
     let collected = body.collect().await;
     collected
-        .map(http_body_util::Collected::to_bytes)
-        .map_err(|error| broken("the answer broke off", error))
+        .map(Collected::to_bytes)
+        .map_err(|error| match error.is::<LengthLimitError>() {
+            true => broken("the answer cannot be read", error),
+            false => cut("the answer", error),
+        })
+}
+
+/// The daemon went away in the middle of it.
+fn cut(what: &str, error: impl std::fmt::Display) -> Error {
+    Error::new(
+        Code::Unreachable,
+        format!("{what} of the daemon broke off: {error}"),
+        "see its log, or `aptiqd status`",
+    )
 }
