@@ -145,7 +145,9 @@ pub fn attention(
     }
     const MEND_TOKEN: &str = "put a valid secret into its file; it is read again by itself";
     if vitals.credential.refused {
-        let message = "ApartmentIQ refuses the credential".to_owned();
+        let message =
+            "ApartmentIQ refuses the credential, or its file cannot be read: `aptiqd token check`";
+        let message = message.to_owned();
         add(Level::Error, "credential", message, MEND_TOKEN);
     } else if let Some(at) = vitals.credential.expires_at
         && vitals.credential.kind == "token"

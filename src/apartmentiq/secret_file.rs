@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
+/// The bits of a mode that let others than owner and group in.
+const EVERYBODY: u32 = 0o007;
+
 pub(super) struct SecretFile {
     path: PathBuf,
     /// As it was when last read: `None` before, `Some(None)` if there was no file.
@@ -21,6 +24,7 @@ struct Stamp {
     modified: (i64, i64),
     bytes: u64,
     inode: u64,
+    mode: u32,
 }
 
 impl SecretFile {
@@ -50,9 +54,14 @@ impl SecretFile {
     pub(super) fn read(&mut self) -> io::Result<SecretString> {
         self.read_as = Some(stamp_of(fs::metadata(&self.path)));
         let mut text = String::new();
-        File::open(&self.path)?
-            .take(SECRET_BYTES_MAX)
-            .read_to_string(&mut text)?;
+        let file = File::open(&self.path)?;
+        // As at the start: what everybody can read is no secret.
+        if file.metadata()?.mode() & EVERYBODY != 0 {
+            let path = self.path.display();
+            let help = format!("it is open to everybody: chmod 600 {path}");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, help));
+        }
+        file.take(SECRET_BYTES_MAX).read_to_string(&mut text)?;
         let secret = SecretString::from(text.trim());
         text.zeroize();
         Ok(secret)
@@ -65,5 +74,6 @@ fn stamp_of(metadata: io::Result<fs::Metadata>) -> Option<Stamp> {
         modified: (metadata.mtime(), metadata.mtime_nsec()),
         bytes: metadata.len(),
         inode: metadata.ino(),
+        mode: metadata.mode(),
     })
 }

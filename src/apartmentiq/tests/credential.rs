@@ -145,3 +145,21 @@ async fn a_changed_token_file_is_used_at_once() {
         .collect();
     assert_eq!(sent, ["first", "second"]);
 }
+
+/// As at the start; once it is closed to the others, it is read again.
+#[tokio::test]
+async fn a_token_file_that_everybody_can_read_is_not_used() {
+    let server = server(|_, _| ok(JOB)).await;
+    let client = server.client();
+    client.job("j-1").await.unwrap();
+    let file = server.folder.path().join("token");
+    write(&file, "second");
+    allow(&file, 0o644);
+    let fault = client.job("j-1").await.unwrap_err();
+    assert_eq!(fault.class, FaultClass::Credential);
+    assert!(fault.message.contains("chmod 600"), "{fault}");
+    assert_eq!(server.requests().len(), 1);
+    allow(&file, 0o600);
+    client.job("j-1").await.unwrap();
+    assert_eq!(bearer(&server.requests()[1]), "second");
+}

@@ -114,6 +114,7 @@ fn reset(stream: TcpStream) {
 
 fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
+    allow(path, 0o600);
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> Act {
@@ -208,4 +209,10 @@ fn known(outcome: Result<crate::run::JobSeen, CreateFailure>) -> (Known, FaultCl
         CreateFailure::Refused(fault) => (Refused, fault.class),
         CreateFailure::Unanswered(fault) => (Unanswered, fault.class),
     }
+}
+
+/// Sets who may read a file.
+fn allow(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
