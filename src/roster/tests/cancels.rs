@@ -1,5 +1,6 @@
 //! Orders to cancel a job that break, and what a list says of the job later.
 
+use super::lists_break::snapshot;
 use super::world::{Weather, World, schedule, start};
 use crate::run::{JobStatus, RunState};
 use chrono::TimeDelta;
@@ -47,11 +48,30 @@ fn a_cancel_that_was_given_up_is_ordered_again_while_the_job_lives() {
         );
         assert_eq!(world.run(&run).state, RunState::Cancelled);
         assert!(world.kept.open.is_empty());
+        let second = snapshot(&mut world).second_jobs;
+        assert_eq!(second, 0, "it is no other job");
         assert_eq!(
             told(&world, "job_unwanted"),
             told(&world, "cancel_given_up")
         );
     }
+}
+
+/// One create may have made two; whatever lists show later, it is one more job than was wanted.
+#[test]
+fn a_second_job_is_cancelled_and_counted_once() {
+    let (mut world, run) = with_a_job(silent());
+    world.jobs[0].ends_at = start() + TimeDelta::minutes(1);
+    world.run_until(start() + TimeDelta::minutes(3));
+    assert_eq!(world.run(&run).state, RunState::Landed);
+    let mut second = world.jobs[0].clone();
+    second.seen.job_id = "second".into();
+    second.seen.status = JobStatus::Submitted;
+    second.ends_at = start() + TimeDelta::days(1);
+    world.jobs.push(second);
+    world.run_until(start() + TimeDelta::hours(1));
+    assert_eq!(world.jobs[1].seen.status, JobStatus::Cancelled);
+    assert_eq!(snapshot(&mut world).second_jobs, 1);
 }
 
 /// Somebody else's may look the same: its result serves, but it is not ended.

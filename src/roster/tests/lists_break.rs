@@ -16,7 +16,7 @@ fn world(job_vanishes: u64) -> World {
     World::new(3, weather, vec![schedule("many", "0 0 1 1 *", 30)])
 }
 
-fn snapshot(world: &mut World) -> Snapshot {
+pub(super) fn snapshot(world: &mut World) -> Snapshot {
     match world.command(Command::Snapshot) {
         Ok(Answer::Snapshot(snapshot)) => *snapshot,
         other => panic!("{other:?}"),
