@@ -198,8 +198,11 @@ async fn carry_out(keys: Keys, key: String, request: Request, next: Next) -> Res
 fn key_of(headers: &HeaderMap) -> Result<String, Refusal> {
     let mut keys = headers.get_all(KEY).iter();
     let key = keys.next().and_then(|key| key.to_str().ok());
+    let visible = |key: &str| key.bytes().all(|byte| byte.is_ascii_graphic());
     match (key, keys.next()) {
-        (Some(key), None) if (1..=KEY_MAX).contains(&key.len()) => Ok(key.to_owned()),
+        (Some(key), None) if (1..=KEY_MAX).contains(&key.len()) && visible(key) => {
+            Ok(key.to_owned())
+        }
         _ => {
             let message = format!("an Idempotency-Key is 1 to {KEY_MAX} visible characters, once");
             Err(Refusal::usage(message))
@@ -210,6 +213,27 @@ fn key_of(headers: &HeaderMap) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn a_key_is_one_header_of_visible_characters() {
+        let key = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(KEY, HeaderValue::from_str(value).expect("a header"));
+            }
+            key_of(&headers).ok()
+        };
+        let longest = "k".repeat(KEY_MAX);
+        for good in ["a", "!~", &longest] {
+            assert_eq!(key(&[good]).as_deref(), Some(good));
+        }
+        for bad in ["", "a b", "a\tb", "\u{e9}", &"k".repeat(KEY_MAX + 1)] {
+            assert_eq!(key(&[bad]), None, "{bad:?}");
+        }
+        assert_eq!(key(&["a", "a"]), None);
+        assert_eq!(key(&[]), None);
+    }
 
     fn answer(status: StatusCode) -> Answer {
         Answer {
