@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-/// The bits of a mode that let others than owner and group in.
-const EVERYBODY: u32 = 0o007;
-
 pub(super) struct SecretFile {
     path: PathBuf,
+    /// Bits of its mode that must not be set: systemd gives its credentials to a group.
+    closed_to: u32,
     /// As it was when last read: `None` before, `Some(None)` if there was no file.
     read_as: Option<Option<Stamp>>,
 }
@@ -29,8 +28,11 @@ struct Stamp {
 
 impl SecretFile {
     pub(super) fn new(path: PathBuf) -> SecretFile {
+        let granted = std::env::var_os("CREDENTIALS_DIRECTORY");
+        let granted = granted.is_some_and(|folder| path.starts_with(folder));
         SecretFile {
             path,
+            closed_to: if granted { 0o007 } else { 0o077 },
             read_as: None,
         }
     }
@@ -55,10 +57,10 @@ impl SecretFile {
         self.read_as = Some(stamp_of(fs::metadata(&self.path)));
         let mut text = String::new();
         let file = File::open(&self.path)?;
-        // As at the start: what everybody can read is no secret.
-        if file.metadata()?.mode() & EVERYBODY != 0 {
+        // As at the start: what others can read is no secret.
+        if file.metadata()?.mode() & self.closed_to != 0 {
             let path = self.path.display();
-            let help = format!("it is open to everybody: chmod 600 {path}");
+            let help = format!("it is open to others than its owner: chmod 600 {path}");
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, help));
         }
         file.take(SECRET_BYTES_MAX).read_to_string(&mut text)?;

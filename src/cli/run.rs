@@ -95,11 +95,19 @@ fn end_with_the_runtime() {
     let log = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         log(panic);
-        let file = panic.location().map_or("", |location| location.file());
-        if file.contains("/tokio") && file.contains("/src/runtime/") {
+        if panic
+            .location()
+            .is_some_and(|location| is_of_the_runtime(location.file()))
+        {
             std::process::exit(Exit::Failed as i32);
         }
     }));
+}
+
+/// By the source file of a panic.
+fn is_of_the_runtime(file: &str) -> bool {
+    let released = file.contains("/tokio-1.") && file.contains("/src/runtime/");
+    released || file.contains("/tokio/src/runtime/")
 }
 
 /// Everything before readiness, in order; nothing of it needs an orderly end.
@@ -231,4 +239,24 @@ pub fn failure(error: daemon::Error) -> Failure {
         | Error::Stuck { .. } => (Code::Failed, GO_ON),
     };
     Failure::new(code, chain(&error), help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_the_runtime;
+
+    #[test]
+    fn the_runtimes_own_panics_are_told_by_their_file() {
+        for (file, own) in [
+            ("/r/src/i/tokio-1.54.1/src/runtime/io/driver.rs", true),
+            ("vendor/tokio/src/runtime/park.rs", true),
+            ("/v/tokio/src/runtime/park.rs", true),
+            ("/r/src/i/tokio-1.54.1/src/sync/oneshot.rs", false),
+            ("/r/src/i/tokio-util-0.7.1/src/runtime/x.rs", false),
+            ("src/engine/engine.rs", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_the_runtime(file), own, "{file}");
+        }
+    }
 }

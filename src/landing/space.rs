@@ -1,8 +1,7 @@
 //! Whether the landing folder can take more: there, writable, and not nearly full.
 
-use super::Landing;
 use super::disk::disk_fault;
-use super::layout;
+use super::{Error, Landing, layout};
 use crate::run::{Fault, FaultClass};
 use rustix::fs::StatVfsMountFlags;
 use std::fs;
@@ -45,7 +44,14 @@ fn admit(root: &Path, opened_on: u64, bytes: u64) -> Result<(), Fault> {
             );
             return Err(Fault::new(FaultClass::Disk, message));
         }
-        layout::prepare(root).map_err(|error| Fault::new(FaultClass::Disk, chain(&error)))?;
+        layout::prepare(root).map_err(|error| match error {
+            Error::Io {
+                operation,
+                path,
+                source,
+            } => disk_fault(operation, &path, &source),
+            other => Fault::new(FaultClass::Disk, other.to_string()),
+        })?;
     }
     let stat = rustix::fs::statvfs(root)
         .map_err(|error| disk_fault("look at", root, &io::Error::from(error)))?;
@@ -69,17 +75,6 @@ fn admit(root: &Path, opened_on: u64, bytes: u64) -> Result<(), Fault> {
         return Err(Fault::new(FaultClass::Disk, message));
     }
     Ok(())
-}
-
-/// An error with what caused it, in one line.
-fn chain(error: &super::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }
 
 fn floor(size: u64) -> u64 {

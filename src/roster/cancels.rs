@@ -38,11 +38,10 @@ impl Roster {
                 fault,
             },
         };
+        let _ = self.apply(&id.run, &event, now, turn);
         let Event::CancelBroken { job_id, fault, .. } = &event else {
-            let _ = self.apply(&id.run, &event, now, turn);
             return;
         };
-        let _ = self.apply(&id.run, &event, now, turn);
         let given_up = self.runs.get(&id.run).is_some_and(|run| {
             let mut attempts = run.parts.values().flat_map(|part| &part.attempts);
             attempts.any(|attempt| attempt.was_ordered(job_id) && !attempt.cancels(job_id))

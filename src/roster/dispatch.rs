@@ -1,5 +1,6 @@
 //! From wishes to errands, within the limits.
 
+use super::listing::SINGLES;
 use super::queues::Spot;
 use super::{Effect, Roster, Turn};
 use crate::run::{AttemptId, Event, Fault, Part, PartState, Run, RunId};
@@ -77,7 +78,11 @@ impl Roster {
     /// callback, and for jobs that a whole list did not hold.
     fn dispatch_reads(&mut self, now: DateTime<Utc>, turn: &mut Turn) {
         let sweep_due = !self.queues.watch.is_empty() && self.sweep_at.is_none_or(|at| at <= now);
-        let many = !self.queues.check.is_empty()
+        // While lists break, no list answers many callbacks at once.
+        let singly = self.list_trouble.reads_singly();
+        let at_once = if singly { SINGLES } else { SINGLE_CHECKS };
+        let many = !singly
+            && !self.queues.check.is_empty()
             && self.queues.check.len() + self.inflight.checks.len() > SINGLE_CHECKS;
         let reconcile = self.reconciliation.is_due(now);
         let wanted = sweep_due || many || reconcile || !self.queues.find.is_empty();
@@ -89,13 +94,7 @@ impl Roster {
         if self.inflight.list.is_some() && many {
             return; // the list under way may answer them; what it does not is asked again
         }
-        let single: Vec<Spot> = self
-            .queues
-            .check
-            .iter()
-            .take(SINGLE_CHECKS)
-            .cloned()
-            .collect();
+        let single: Vec<Spot> = self.queues.check.iter().take(at_once).cloned().collect();
         let suspects: Vec<Spot> = self
             .queues
             .watch

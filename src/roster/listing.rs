@@ -6,12 +6,12 @@ use crate::run::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lists in a row that broke, or were not whole, before it is told and jobs are read one by one.
 const TROUBLE: u32 = 3;
 /// Jobs read one by one after each broken list.
-const SINGLES: usize = 10;
+pub(super) const SINGLES: usize = 10;
 
 /// The vendor's list, for as long as it cannot be relied on.
 #[derive(Debug, Default)]
@@ -19,12 +19,15 @@ pub(super) struct ListTrouble {
     since: Option<DateTime<Utc>>,
     failures: u32,
     words: String,
-    /// The class of the fault that was told last.
-    told: Option<FaultClass>,
+    /// Why the last one broke; `None` if it came and was not whole.
+    broken: Option<FaultClass>,
+    /// What was told of this trouble, each once.
+    told: BTreeSet<FaultClass>,
 }
 
 impl ListTrouble {
-    fn note(&mut self, words: &str, now: DateTime<Utc>) {
+    fn note(&mut self, broken: Option<FaultClass>, words: &str, now: DateTime<Utc>) {
+        self.broken = broken;
         self.since.get_or_insert(now);
         self.failures = self.failures.saturating_add(1);
         words.clone_into(&mut self.words);
@@ -35,6 +38,14 @@ impl ListTrouble {
         let since = self.since.filter(|_| self.failures >= TROUBLE)?;
         Some((since, &self.words))
     }
+
+    /// Jobs are to be read one by one, since lists break for long. What keeps every request from being answered would
+    /// keep these from it as well.
+    pub fn reads_singly(&self) -> bool {
+        use FaultClass::{Credential, Throttled, Unreachable};
+        let own = |class| !matches!(class, Unreachable | Throttled | Credential);
+        self.lasting().is_some() && self.broken.is_some_and(own)
+    }
 }
 
 impl Roster {
@@ -42,10 +53,10 @@ impl Roster {
     fn list_came(&mut self, whole: bool, now: DateTime<Utc>, turn: &mut Turn) {
         if !whole {
             let words = "its pages do not fit together, or are not counted";
-            return self.list_trouble.note(words, now);
+            return self.list_trouble.note(None, words, now);
         }
         let trouble = std::mem::take(&mut self.list_trouble);
-        if trouble.told.is_some() {
+        if !trouble.told.is_empty() {
             turn.entries.push(Entry {
                 schedule: None,
                 run: None,
@@ -78,21 +89,17 @@ impl Roster {
             .retry_after
             .and_then(|wish| TimeDelta::from_std(wish).ok());
         self.sweep_at = Some(now + wish.unwrap_or(pause.min(TimeDelta::seconds(15))));
-        self.list_trouble.note(&fault.message, now);
+        let trouble = &mut self.list_trouble;
+        trouble.note(Some(fault.class), &fault.message, now);
         // Once for as long as it lasts, not at every try.
-        if self.list_trouble.told.replace(fault.class) != Some(fault.class) {
+        if trouble.told.insert(fault.class) {
             turn.entries.push(Entry {
                 schedule: None,
                 run: None,
                 body: json!({"event": "list_broken", "class": fault.class, "error": fault.message}),
             });
         }
-        // What keeps every request from being answered keeps these from it as well.
-        let shared = matches!(
-            fault.class,
-            FaultClass::Unreachable | FaultClass::Throttled | FaultClass::Credential
-        );
-        if !shared && self.list_trouble.lasting().is_some() {
+        if self.list_trouble.reads_singly() {
             self.read_singly();
         }
         // What waited for this list waits for the next one.

@@ -168,7 +168,7 @@ impl Roster {
                 }
             }
             // That reads break for now is told already.
-            Err(_) if !heard && self.list_trouble.lasting().is_some() => {
+            Err(_) if self.list_trouble.lasting().is_some() => {
                 return self.line_up(&id.run, now);
             }
             Err(fault) => {

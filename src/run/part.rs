@@ -199,6 +199,15 @@ pub struct Cancelling {
 }
 
 impl Cancelling {
+    /// What is not proven to be ours is left alone, and that is recorded.
+    pub fn left_alone(job_id: &str, now: DateTime<Utc>) -> Cancelling {
+        let why = "left alone: nothing proves that the job is ours";
+        Cancelling {
+            outcome: Some(why.to_owned()),
+            ..Cancelling::order(job_id, now)
+        }
+    }
+
     /// An order that is still to be sent.
     pub fn order(job_id: &str, now: DateTime<Utc>) -> Cancelling {
         Cancelling {

@@ -3,7 +3,7 @@
 use super::claims::{same_as, vanished};
 use super::world::{Weather, World, schedule, start};
 use crate::roster::{Answer, Command, Effect, Input, Listed, Report, Snapshot, Turn};
-use crate::run::{JobSeen, PartState, RunId, RunState};
+use crate::run::{JobSeen, LearnedBy, PartState, RunId, RunState};
 use chrono::TimeDelta;
 
 fn world(job_vanishes: u64) -> World {
@@ -48,6 +48,28 @@ fn jobs_are_read_one_by_one_and_it_is_told_once() {
         (1, 1)
     );
     assert_eq!(snapshot(&mut world).list_trouble, None);
+}
+
+/// Several callbacks are answered by one list; while lists break, each by a read of its own.
+#[test]
+fn callbacks_are_answered_while_lists_break() {
+    let mut world = world(0);
+    let run = world.trigger("many").expect("triggered");
+    world.run_until(start() + TimeDelta::minutes(5));
+    let ended = world.now;
+    world.jobs.iter_mut().for_each(|job| job.ends_at = ended);
+    let jobs = world.jobs.iter().map(|job| job.attempt.clone());
+    let all = jobs.map(|attempt| Input::Callback { attempt, count: 1 });
+    let turn = world.roster.handle(all.collect(), ended);
+    world.take(turn);
+    world.run_until(ended + TimeDelta::minutes(3));
+    let attempts = world
+        .run(&run)
+        .parts
+        .into_values()
+        .flat_map(|part| part.attempts);
+    let learned = attempts.filter(|attempt| attempt.learned_by == Some(LearnedBy::Callback));
+    assert_eq!(learned.count(), 4);
 }
 
 #[test]

@@ -203,9 +203,12 @@ pub(super) fn abandon(
         if let (true, Some(job_id)) = (job_runs, attempt.job_id.clone())
             && state == AttemptState::Cancelled
         {
-            attempt.order_cancel(&job_id, now);
-            if let Some(order) = attempt.cancelling.last_mut().filter(|_| attempt.by_looks) {
-                order.outcome = Some("left alone: nothing proves that the job is ours".to_owned());
+            if attempt.by_looks {
+                attempt
+                    .cancelling
+                    .push(Cancelling::left_alone(&job_id, now));
+            } else {
+                attempt.order_cancel(&job_id, now);
             }
         }
     }

@@ -109,6 +109,7 @@ fn adopt(
     current.state = AttemptState::Exporting;
     current.error = None;
     current.by_looks = by.is_some() && seen.callback_url.is_none();
+    // The latest was not kept by earlier versions: the first is better than none.
     let heard = current.heard_last.take().or(current.heard_at);
     part.state = PartState::Exporting {
         since: now,
